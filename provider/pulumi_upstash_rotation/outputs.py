@@ -1,0 +1,132 @@
+"""What a rotation leaves in the state: the last step of the data's way, and pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from .models import CREDENTIAL_FIELDS, MAX_EXACT_INTEGER
+
+if TYPE_CHECKING:
+    from .inputs import Inputs
+    from .models import Database
+    from .rotation import Rotation
+
+SCHEMA_VERSION: Final = 1
+"""Shape of the outputs; goes up when a released version's state needs to be understood apart."""
+
+SECRET_OUTPUTS: Final = (*CREDENTIAL_FIELDS, "redis_url", "extra_secret_attributes")
+
+
+def to_outputs(inputs: Inputs, rotation: Rotation) -> dict[str, Any]:
+    """Return the outputs of a resource after a rotation, secrets in clear.
+
+    Only what Pulumi can store without loss: str, bool, int up to 2**53, finite float, list and
+    dict with str keys. What the API left out is left out.
+    """
+    database = rotation.database
+    public, secret = _split_extra_attributes(database)
+    outputs = {
+        **_documented(database),
+        **_urls(database),
+        "extra_attributes": public,
+        "extra_secret_attributes": secret,
+        "triggers": inputs.triggers,
+        "rotated_at": rotation.rotated_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "schema_version": SCHEMA_VERSION,
+    }
+    return {name: _storable(value) for name, value in outputs.items()}
+
+
+def _documented(model: BaseModel) -> dict[str, Any]:
+    """Return the documented fields of an API object that carry a value, secrets in clear."""
+    values = {name: getattr(model, name) for name in type(model).model_fields}
+    return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return _documented(value) if isinstance(value, BaseModel) else value
+
+
+def _urls(database: Database) -> dict[str, str]:
+    """Return the URLs that clients connect to.
+
+    The API's `endpoint` is the first label of the host name or the whole host name.
+    """
+    if not database.endpoint:
+        return {}
+    authority = database.endpoint if "." in database.endpoint else f"{database.endpoint}.upstash.io"
+    urls = {"rest_url": f"https://{authority}"}
+    host = _host(authority)
+    if host and database.port and database.password:
+        scheme = "redis" if database.tls is False else "rediss"
+        password = quote(database.password.get_secret_value(), safe="")
+        urls["redis_url"] = f"{scheme}://default:{password}@{host}:{database.port}"
+    return urls
+
+
+def _host(authority: str) -> str:
+    """Return the authority without a port; an IPv6 address keeps its brackets."""
+    try:
+        host = urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return ""
+    return f"[{host}]" if ":" in host else host
+
+
+def _split_extra_attributes(database: Database) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the undocumented attributes: those fit to be shown, and those that may be secret."""
+    extra = dict(database.extra_attributes)
+    if database.security_addons and database.security_addons.extra_attributes:
+        extra["securityAddons"] = database.security_addons.extra_attributes
+    credentials = [
+        value.get_secret_value()
+        for value in (getattr(database, name) for name in CREDENTIAL_FIELDS)
+        if value
+    ]
+    public: dict[str, Any] = {}
+    secret: dict[str, Any] = {}
+    for name, value in extra.items():
+        if value is not None:
+            target = secret if _may_be_secret(name, value, credentials) else public
+            target[name] = value
+    return public, secret
+
+
+_TELLING: Final = re.compile(
+    r"passw|token|secret|credential|(?<![a-z])(pass|key|auth|url|uri)(?![a-z])", re.IGNORECASE
+)
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def _may_be_secret(name: str, value: object, credentials: list[str]) -> bool:
+    """Say whether a name speaks of a credential or a value holds a known one, at any depth."""
+    if _TELLING.search(_CAMEL.sub("_", name)):
+        return True
+    if isinstance(value, str):
+        return any(credential in value for credential in credentials)
+    if isinstance(value, list):
+        return any(_may_be_secret("", item, credentials) for item in value)
+    if isinstance(value, dict):
+        return any(_may_be_secret(key, item, credentials) for key, item in value.items())
+    return False
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401  any JSON value in, the same shape out
+    """Return a JSON value with every number that Pulumi would corrupt or refuse made a string."""
+    match value:
+        case dict():
+            return {key: _storable(item) for key, item in value.items()}
+        case list():
+            return [_storable(item) for item in value]
+        case int() if abs(value) > MAX_EXACT_INTEGER:
+            return str(value)
+        case float() if not math.isfinite(value):
+            return str(value)
+    return value

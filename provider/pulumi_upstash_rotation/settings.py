@@ -1,0 +1,112 @@
+"""Where the Upstash account's credentials and the API's address come from."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_API_URL: Final = "https://api.upstash.com"
+CONFIG_KEYS: Final = ("upstash:email", "upstash:apiKey", "upstash:apiUrl")
+
+_HOW_TO_SET = (
+    "set both on this stack with `pulumi config set upstash:email you@example.com` and "
+    "`pulumi config set --secret upstash:apiKey`, or both in the environment as UPSTASH_EMAIL "
+    "and UPSTASH_API_KEY"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """An Upstash account and the Developer API to talk to.
+
+    Attributes:
+        email: The account's e-mail, the user name of the API.
+        api_key: A Developer API key of that account; must not be read-only.
+        api_url: Base URL of the Developer API, without a trailing slash.
+    """
+
+    email: str
+    api_key: str = field(repr=False)
+    api_url: str = DEFAULT_API_URL
+
+
+def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """Return the settings that a stack's config or, failing that, the environment names.
+
+    E-mail and API key always come from the same place: half a pair in the stack's config is an
+    error, never completed from the environment.
+
+    Args:
+        config: The stack's config by full key, such as `upstash:apiKey`; secrets in clear.
+        environ: The process's environment.
+
+    Raises:
+        ConfigurationError: Something is missing or malformed; the text names it and how to set it.
+    """
+    email, api_key = _text(config, "upstash:email"), _text(config, "upstash:apiKey")
+    email_name, key_name = "config upstash:email", "config upstash:apiKey"
+    if not email and not api_key:
+        email, api_key = _text(environ, "UPSTASH_EMAIL"), _text(environ, "UPSTASH_API_KEY")
+        email_name, key_name = "environment variable UPSTASH_EMAIL", "UPSTASH_API_KEY"
+        if not email and not api_key:
+            raise ConfigurationError(f"no Upstash credentials: {_HOW_TO_SET}")
+    for value, name, other in ((email, email_name, key_name), (api_key, key_name, email_name)):
+        if not value:
+            raise ConfigurationError(
+                f"{name} is missing although {other} is set; they are never taken from two "
+                f"places: {_HOW_TO_SET}"
+            )
+    if "@" not in email or any(character.isspace() for character in email):
+        raise ConfigurationError(f"{email_name} must be an e-mail address, the account's")
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ConfigurationError(f"{key_name} must be one word without white space, as issued")
+    return Settings(email=email, api_key=api_key, api_url=_api_url(config, environ))
+
+
+def _text(source: Mapping[str, object], key: str) -> str:
+    """Return a value without surrounding white space, which copying from a console adds."""
+    value = source.get(key)
+    return "" if value is None else str(value).strip()
+
+
+def _api_url(config: Mapping[str, object], environ: Mapping[str, str]) -> str:
+    for source, key, name in (
+        (config, "upstash:apiUrl", "config upstash:apiUrl"),
+        (environ, "UPSTASH_API_URL", "environment variable UPSTASH_API_URL"),
+    ):
+        if url := _text(source, key):
+            return _checked_url(url, name)
+    return DEFAULT_API_URL
+
+
+def _checked_url(url: str, name: str) -> str:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  reading it is what checks it
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError(f"{name} must be a URL such as {DEFAULT_API_URL}")
+    if parts.username or parts.password:
+        raise ConfigurationError(f"{name} must not hold credentials; {_HOW_TO_SET}")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"{name} must use https: plain http, which would show the API key to the network, is "
+            "allowed to this machine only (localhost, 127.0.0.1, [::1])"
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

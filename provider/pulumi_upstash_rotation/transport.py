@@ -1,0 +1,277 @@
+"""One call of the Upstash Developer API over HTTP: how it is sent, classified and made again.
+
+| what happened                             | GET   | POST reset-password               |
+| ----------------------------------------- | ----- | --------------------------------- |
+| no connection: refused, timed out, no DNS | again | again, it never left              |
+| certificate or proxy refused              | no    | no, it never left                 |
+| 429                                       | again | again, the API did not look at it |
+| connection lost, read timeout, 5xx        | again | no, it may have been applied      |
+| any other status                          | no    | no                                |
+"""
+
+from __future__ import annotations
+
+import platform
+import ssl
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnectionError, ProxyError
+from urllib3.util import Retry
+
+from ._version import __version__
+from .errors import (
+    ApiConnectionError,
+    ApiContractError,
+    ApiError,
+    ApiOutcomeUnknownError,
+    ApiStatusError,
+    AuthenticationError,
+    DatabaseNotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+from .settings import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .settings import Settings
+
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+READ_TIMEOUT_SECONDS: Final = 60.0
+"""Longest silence while waiting for an answer."""
+RETRY_BUDGET_SECONDS: Final = 90.0
+"""How long one call may go on being made again, waits included."""
+MAX_CONNECTIONS: Final = 64
+"""Connections kept open; the provider process serves one resource per thread."""
+MAX_ANSWER_BYTES: Final = 8 << 20
+"""A Database object has 2 KB."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as its errors speak of it.
+
+    Attributes:
+        path: Path below the API's base URL, escaped.
+        attempt: What is being tried, as in "cannot ATTEMPT".
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    attempt: str
+
+    @property
+    def nothing_happened(self) -> str:
+        """What to say when the request was surely not applied."""
+        return "the password has not changed" if self.method == "POST" else "nothing has changed"
+
+    @property
+    def if_applied(self) -> str:
+        """What to say when the request may have been applied."""
+        return "the password may have changed" if self.method == "POST" else "nothing has changed"
+
+    def unreadable(self, how: str) -> ApiContractError:
+        """Return the error of an answer that reports success and can't be used."""
+        return ApiContractError(
+            f"the API was asked to {self.attempt} and reported success, but {how}; "
+            f"{self.if_applied}"
+        )
+
+
+class Transport:
+    """HTTP to the Developer API, for one account; safe to share between threads.
+
+    Args:
+        settings: The account and the API's base URL.
+        sleep: Waits between two attempts, in seconds.
+    """
+
+    def __init__(self, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Prepare the session; no request is made."""
+        self._api_url = settings.api_url
+        self._sleep = sleep
+        self._session = _session(settings)
+
+    def request(self, call: Call) -> bytes:
+        """Return the body of a successful answer, after as many attempts as the table allows.
+
+        Raises:
+            ApiConnectionError: The request never left.
+            ApiOutcomeUnknownError: It left, and may have been applied.
+            ApiContractError: The API reports success in an answer that broke off.
+            ApiStatusError: The API refused, or failed on the way (`ServerError`).
+        """
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: _may_repeat(call, error)),
+            wait=_wait,
+            stop=tenacity.stop_before_delay(RETRY_BUDGET_SECONDS),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return attempts(self._request_once, call)
+
+    def _request_once(self, call: Call) -> bytes:
+        status = None
+        try:
+            with self._session.request(
+                call.method,
+                self._api_url + call.path,
+                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                status = answer.status_code
+                body = _bounded_body(answer)
+        except requests.RequestException as error:
+            # `from None`: the cause's text holds the URL and, at worst, a piece of the answer.
+            raise self._transport_error(call, error, status) from None
+        if _is_success(status):
+            return body
+        kind, what = _status_meaning(status, body)
+        changed = call.if_applied if kind is ServerError else call.nothing_happened
+        raise kind(
+            f"cannot {call.attempt}: {self._api_url} {what}; {changed}",
+            status=status,
+            retry_after_seconds=_retry_after(answer),
+        )
+
+    def _transport_error(
+        self, call: Call, error: requests.RequestException, status: int | None
+    ) -> ApiError:
+        if status is not None and _is_success(status):
+            return call.unreadable("its answer broke off")
+        causes = list(_causes(error))
+        where = f"cannot {call.attempt}: {self._api_url}"
+        for kind, what, passing in _NEVER_SENT:
+            if any(isinstance(cause, kind) for cause in causes):
+                message = f"{where} {what}; {call.nothing_happened}"
+                return ApiConnectionError(message, passing=passing)
+        what = (
+            f"gave no answer within {READ_TIMEOUT_SECONDS:.0f} s"
+            if isinstance(error, requests.Timeout)
+            else "closed the connection before it had answered"
+        )
+        return ApiOutcomeUnknownError(f"{where} {what}; {call.if_applied}")
+
+
+_NEVER_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
+    (
+        ssl.SSLCertVerificationError,
+        "has a certificate that is not trusted (REQUESTS_CA_BUNDLE names what is)",
+        False,
+    ),
+    (ProxyError, "could not be reached through the proxy (HTTPS_PROXY names it)", False),
+    (
+        ConnectTimeoutError,
+        f"did not accept a connection within {CONNECT_TIMEOUT_SECONDS:.0f} s",
+        True,
+    ),
+    (NewConnectionError, "could not be reached", True),
+)
+"""Causes that surely come before a request is sent, the most telling first: the exception, what it
+means, and whether it may pass by itself."""
+
+
+def _session(settings: Settings) -> requests.Session:
+    session = requests.Session()
+    # Bytes, because HTTP Basic has no charset and requests would take Latin-1.
+    session.auth = HTTPBasicAuth(settings.email.encode(), settings.api_key.encode())
+    session.headers["User-Agent"] = (
+        f"pulumi-upstash-rotation/{__version__} python/{platform.python_version()}"
+    )
+    session.headers["Accept"] = "application/json"
+    # Plain http stays on this machine: never hand its API key to a proxy.
+    session.trust_env = not is_loopback(urlsplit(settings.api_url).hostname or "")
+    adapter = HTTPAdapter(pool_maxsize=MAX_CONNECTIONS)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _bounded_body(answer: requests.Response) -> bytes:
+    body = bytearray()
+    for chunk in answer.iter_content(64 << 10):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise requests.exceptions.ContentDecodingError("the answer is too large")
+    return bytes(body)
+
+
+def _is_success(status: int) -> bool:
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything it wraps, which requests and urllib3 keep in `args`."""
+    pending: list[object] = [error]
+    seen: set[int] = set()
+    while pending:
+        cause = pending.pop()
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            reason = getattr(cause, "reason", None)
+            pending += [*cause.args, reason, cause.__cause__, cause.__context__]
+
+
+_REFUSALS: Final[dict[int, tuple[type[ApiStatusError], str]]] = {
+    401: (
+        AuthenticationError,
+        (
+            "refused the e-mail and API key (401): use a Developer API key of a native Upstash "
+            "account, with that account's e-mail"
+        ),
+    ),
+    403: (PermissionDeniedError, "does not permit it with this API key (403)"),
+    404: (DatabaseNotFoundError, "knows no such database in this account (404)"),
+    429: (RateLimitError, "is still limiting requests (429): try again later"),
+}
+
+
+def _status_meaning(status: int, body: bytes) -> tuple[type[ApiStatusError], str]:
+    """Return the error of a status, and what it means in words; `body` is only looked at."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerError, f"failed ({status})"
+    if status < HTTPStatus.BAD_REQUEST:
+        return ApiStatusError, f"answered with a redirect, which is not followed ({status})"
+    if b"readonly api key" in body.lower():
+        what = f"refused because the API key is read-only ({status}): use a key that may write"
+        return PermissionDeniedError, what
+    return _REFUSALS.get(status, (ApiStatusError, f"refused the request ({status})"))
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Return the seconds that a Retry-After header asks for, given as seconds or as a date."""
+    try:
+        return Retry().get_retry_after(answer.raw)
+    except InvalidHeader:
+        return None
+
+
+def _may_repeat(call: Call, error: BaseException) -> bool:
+    """Say whether a failed call may be made again: the table at the top of this module."""
+    if isinstance(error, RateLimitError):
+        return True
+    if isinstance(error, ApiConnectionError):
+        return error.passing
+    return call.method == "GET" and isinstance(error, ApiOutcomeUnknownError | ServerError)
+
+
+_backoff = tenacity.wait_exponential_jitter(initial=0.5, max=15, jitter=0.5)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Return the seconds to wait: what the API asks for and a little more, else a backoff."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_seconds if isinstance(error, ApiStatusError) else None
+    return (asked or 0.0) + _backoff(state)

@@ -1,0 +1,64 @@
+"""What a program may declare, and the words for what it may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pulumi_upstash_rotation.errors import InvalidInputError
+from pulumi_upstash_rotation.inputs import UNKNOWN, Inputs, find_problems, parse_inputs
+
+from .answers import DATABASE_ID
+
+BAD_ID = (
+    "must be the id of an Upstash Redis database, such as 96ad0856-03b1-4ee7-9666-e81abd0349e1 "
+    "(letters, digits, - and _, at most 128)"
+)
+BAD_TRIGGERS = 'must be a map from names to JSON values, such as {"release": "2026-11"}'
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", " ", "a/b", "../x", "a b", "a\n", "é", "x" * 129, 7, True, [], {}]
+)
+def test_a_database_id_is_one_safe_word(value: Any) -> None:
+    (problem,) = find_problems({"database_id": value})
+    assert (problem.argument, str(problem)) == ("database_id", BAD_ID)
+
+
+@pytest.mark.parametrize(
+    "value", ["x", 7, [], ["a"], True, {1: "x"}, {"a": object()}, {"a": [{3}]}]
+)
+def test_triggers_are_a_map_of_json_values(value: Any) -> None:
+    (problem,) = find_problems({"database_id": DATABASE_ID, "triggers": value})
+    assert (problem.argument, str(problem)) == ("triggers", BAD_TRIGGERS)
+
+
+def test_every_problem_is_reported_at_once() -> None:
+    assert [p.argument for p in find_problems({"triggers": 1})] == ["database_id", "triggers"]
+
+
+def test_what_is_unknown_until_the_update_passes() -> None:
+    assert not find_problems({"database_id": UNKNOWN, "triggers": UNKNOWN})
+    assert not find_problems({"database_id": UNKNOWN, "triggers": {"a": [UNKNOWN]}})
+
+
+def test_no_triggers_are_an_empty_map() -> None:
+    assert parse_inputs({"database_id": DATABASE_ID}) == Inputs(DATABASE_ID, {})
+    assert parse_inputs({"database_id": DATABASE_ID, "triggers": None}) == Inputs(DATABASE_ID, {})
+
+
+def test_the_first_problem_is_raised() -> None:
+    with pytest.raises(InvalidInputError, match="must be the id"):
+        parse_inputs({})
+
+
+@given(st.dictionaries(st.sampled_from(["database_id", "triggers"]), st.from_type(object)))
+def test_any_arguments_end_in_inputs_or_in_our_error(arguments: dict[str, Any]) -> None:
+    if find_problems(arguments):
+        with pytest.raises(InvalidInputError):
+            parse_inputs(arguments)
+    else:
+        assert isinstance(parse_inputs(arguments), Inputs)
