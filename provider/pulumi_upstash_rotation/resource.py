@@ -1,0 +1,170 @@
+"""The resource that programs declare."""
+
+from __future__ import annotations
+
+# Pulumi reads the annotations below when a program runs.
+from collections.abc import Mapping, Sequence  # noqa: TC003
+from typing import Any
+
+import pulumi
+from pulumi import dynamic
+
+from .provider import SECRET_OUTPUTS, RedisPasswordRotationProvider
+
+
+@pulumi.output_type
+class SecurityAddons(dict[str, Any]):
+    """Security features of a database that are switched on."""
+
+    ip_whitelisting: bool = pulumi.property("ip_whitelisting")
+    """Only the addresses on an allow list may connect."""
+    vpc_peering: bool = pulumi.property("vpc_peering")
+    """Reachable through VPC peering."""
+    private_link: bool = pulumi.property("private_link")
+    """Reachable through AWS PrivateLink."""
+    tls_mutual_auth: bool = pulumi.property("tls_mutual_auth")
+    """Clients have to show a certificate."""
+    encryption_at_rest: bool = pulumi.property("encryption_at_rest")
+    """Encrypted on disk."""
+
+
+class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPasswordRotation"):
+    """Resets the password of an Upstash Redis database when the program says so.
+
+    A reset has no undo, revokes the password and both REST tokens, and cuts off every client at
+    once. Units below are those of the Upstash Developer API. An attribute that the API leaves out
+    is None.
+    """
+
+    database_id: pulumi.Output[str]
+    """Id of the database; also the id of the resource."""
+    triggers: pulumi.Output[Mapping[str, Any]]
+    """The triggers as they were at the last rotation."""
+    rotated_at: pulumi.Output[str]
+    """When the password was last reset: RFC 3339, UTC."""
+
+    password: pulumi.Output[str | None]
+    """Password of the Redis user `default`. Secret; None where the API does not show it."""
+    rest_token: pulumi.Output[str | None]
+    """Standard token of the REST API, as powerful as the password. Secret; None if not shown."""
+    read_only_rest_token: pulumi.Output[str | None]
+    """Read-only token of the REST API. Secret; None where the API does not show it."""
+    redis_url: pulumi.Output[str | None]
+    """`rediss://default:PASSWORD@HOST:PORT` (`redis:` without TLS). Secret; None if not shown."""
+    rest_url: pulumi.Output[str]
+    """Base URL of the REST API."""
+
+    database_name: pulumi.Output[str]
+    """Name of the database."""
+    region: pulumi.Output[str]
+    """Region that hosts the database: `global`."""
+    port: pulumi.Output[int]
+    """TCP port of the Redis endpoint."""
+    creation_time: pulumi.Output[int]
+    """When the database was created: Unix seconds."""
+    state: pulumi.Output[str]
+    """`active`, `suspended` or `passive`."""
+    endpoint: pulumi.Output[str]
+    """Host name, or its first label under `upstash.io`; `redis_url` and `rest_url` are complete."""
+    tls: pulumi.Output[bool]
+    """Clients connect with TLS."""
+    db_max_clients: pulumi.Output[int]
+    """Most clients connected at once."""
+    db_max_request_size: pulumi.Output[int]
+    """Largest request: bytes."""
+    db_disk_threshold: pulumi.Output[int]
+    """Most data on disk: bytes."""
+    db_max_entry_size: pulumi.Output[int]
+    """Largest entry: bytes."""
+    db_memory_threshold: pulumi.Output[int]
+    """Most data in memory: bytes."""
+    db_max_commands_per_second: pulumi.Output[int]
+    """Most commands in a second."""
+    db_request_limit: pulumi.Output[str]
+    """Most commands in total: a decimal string, exact beyond what Pulumi's numbers can hold."""
+    type: pulumi.Output[str]
+    """Plan: `free`, `payg`, `pro` or `paid`."""
+    budget: pulumi.Output[int]
+    """Monthly budget."""
+    primary_region: pulumi.Output[str]
+    """Region that takes the writes."""
+    primary_members: pulumi.Output[Sequence[str]]
+    """Regions of the primary replicas."""
+    all_members: pulumi.Output[Sequence[str]]
+    """Regions of all replicas."""
+    read_regions: pulumi.Output[Sequence[str]]
+    """Regions that only read."""
+    eviction: pulumi.Output[bool]
+    """Entries are evicted when the database is full."""
+    auto_upgrade: pulumi.Output[bool]
+    """The plan is upgraded when a limit is reached."""
+    consistent: pulumi.Output[bool]
+    """Strong consistency is switched on."""
+    modifying_state: pulumi.Output[str]
+    """Change that is under way; empty when there is none."""
+    db_resource_size: pulumi.Output[str]
+    """`S`, `M`, `L`, `XL`, `XXL` or `3XL`."""
+    db_type: pulumi.Output[str]
+    """Storage engine: `bolt`, `badger` or `pebble`."""
+    db_conn_idle_timeout: pulumi.Output[int]
+    """How long a connection may be idle: nanoseconds."""
+    db_lua_timeout: pulumi.Output[int]
+    """How long a Lua script may run: nanoseconds."""
+    db_lua_credits_per_min: pulumi.Output[int]
+    """Credits for running Lua scripts in each minute."""
+    db_store_max_idle: pulumi.Output[int]
+    """How long a connection to the store may be idle: nanoseconds."""
+    db_max_loads_per_sec: pulumi.Output[int]
+    """Most load operations in a second."""
+    db_acl_enabled: pulumi.Output[bool]
+    """ACL users are switched on."""
+    db_acl_default_user_status: pulumi.Output[bool]
+    """The ACL user `default` may connect."""
+    db_eviction: pulumi.Output[bool]
+    """Eviction policy of the store itself."""
+    last_plan_upgrade_time: pulumi.Output[int]
+    """When the plan was last upgraded: Unix seconds, 0 for never."""
+    replicas: pulumi.Output[int]
+    """Replica factor."""
+    customer_id: pulumi.Output[str]
+    """Owner of the database; may be an e-mail address."""
+    daily_backup_enabled: pulumi.Output[bool]
+    """A backup is made every day."""
+    security_addons: pulumi.Output[SecurityAddons]
+    """Security features that are switched on."""
+    prometheus_enabled: pulumi.Output[bool]
+    """Metrics can be read by Prometheus."""
+    prod_pack_enabled: pulumi.Output[bool]
+    """The Prod Pack is booked."""
+    extra_attributes: pulumi.Output[Mapping[str, Any]]
+    """What the API sent beyond its documentation, by its own names."""
+    extra_secret_attributes: pulumi.Output[Mapping[str, Any]]
+    """The part of it that may hold a credential. Secret."""
+
+    def __init__(
+        self,
+        resource_name: str,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        database_id: pulumi.Input[str],
+        triggers: pulumi.Input[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Declare a rotation: the password is reset now, and whenever a trigger changes.
+
+        Args:
+            resource_name: Name of the resource in the stack.
+            opts: Pulumi's options for any resource.
+            database_id: Id of the database. Changing it resets the password of the new database
+                and leaves the old one alone.
+            triggers: Any JSON values by name. Changing a value or adding one resets the password;
+                removing one does not.
+        """
+        outputs_only = dict.fromkeys(type(self).__annotations__)
+        super().__init__(
+            RedisPasswordRotationProvider(),
+            resource_name,
+            {**outputs_only, "database_id": database_id, "triggers": triggers},
+            pulumi.ResourceOptions.merge(
+                pulumi.ResourceOptions(additional_secret_outputs=list(SECRET_OUTPUTS)), opts
+            ),
+        )
