@@ -25,7 +25,7 @@ from pulumi.runtime import rpc
 
 from . import engine_host
 from .decision import State, decide
-from .errors import ConfigurationError, RotationError
+from .errors import ConfigurationError, InvalidInputError, RotationError
 from .inputs import UNKNOWN, Inputs, find_problems, parse_inputs
 from .settings import CONFIG_KEYS, Settings, resolve_settings
 
@@ -83,10 +83,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
     @_guarded
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Report everything that is known to be wrong, in preview already."""
-        failures = [
-            CheckFailure(problem.argument, str(problem))
-            for problem in find_problems(_mark_unknown(news))
-        ]
+        failures = [_check_failure(problem) for problem in find_problems(_mark_unknown(news))]
         try:
             self._settings()
         except ConfigurationError as error:
@@ -139,6 +136,13 @@ def _inputs(props: Mapping[str, Any]) -> Inputs:
 
 def _state(olds: Mapping[str, Any]) -> State:
     return State(database_id=olds["database_id"], triggers=olds.get("triggers") or {})
+
+
+def _check_failure(problem: InvalidInputError) -> CheckFailure:
+    """Report a problem; the engine prints the value of a named property, which may be secret."""
+    if problem.argument == "database_id":
+        return CheckFailure(problem.argument, str(problem))
+    return CheckFailure("", f"{problem.argument} {problem}")
 
 
 def _mark_unknown(value: Any) -> Any:  # noqa: ANN401  any value that the engine sends

@@ -159,7 +159,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
             triggers: Any JSON values by name. Changing a value or adding one resets the password;
                 removing one does not.
         """
-        outputs_only = dict.fromkeys(type(self).__annotations__)
+        outputs_only = dict.fromkeys(self._output_names())
         super().__init__(
             RedisPasswordRotationProvider(),
             resource_name,
@@ -168,3 +168,17 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
                 pulumi.ResourceOptions(additional_secret_outputs=list(SECRET_OUTPUTS)), opts
             ),
         )
+
+    @property
+    def attributes(self) -> dict[str, pulumi.Output[Any]]:
+        """All outputs that are not secret, by name, to be passed on or exported together."""
+        return {name: getattr(self, name) for name in self._output_names() - set(SECRET_OUTPUTS)}
+
+    @property
+    def credentials(self) -> dict[str, pulumi.Output[Any]]:
+        """All secret outputs, by name, to be passed on or exported together."""
+        return {name: getattr(self, name) for name in SECRET_OUTPUTS}
+
+    @classmethod
+    def _output_names(cls) -> set[str]:
+        return set(RedisPasswordRotation.__annotations__)

@@ -51,6 +51,7 @@ READ_TIMEOUT_SECONDS: Final = 60.0
 """Longest silence while waiting for an answer."""
 RETRY_BUDGET_SECONDS: Final = 90.0
 """How long one call may go on being made again, waits included."""
+MAX_ATTEMPTS: Final = 10
 MAX_CONNECTIONS: Final = 64
 """Connections kept open; the provider process serves one resource per thread."""
 MAX_ANSWER_BYTES: Final = 8 << 20
@@ -114,7 +115,8 @@ class Transport:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _may_repeat(call, error)),
             wait=_wait,
-            stop=tenacity.stop_before_delay(RETRY_BUDGET_SECONDS),
+            stop=tenacity.stop_before_delay(RETRY_BUDGET_SECONDS)
+            | tenacity.stop_after_attempt(MAX_ATTEMPTS),
             sleep=self._sleep,
             reraise=True,
         )
@@ -171,12 +173,12 @@ _NEVER_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
         False,
     ),
     (ProxyError, "could not be reached through the proxy (HTTPS_PROXY names it)", False),
+    (NewConnectionError, "could not be reached", True),
     (
         ConnectTimeoutError,
         f"did not accept a connection within {CONNECT_TIMEOUT_SECONDS:.0f} s",
         True,
     ),
-    (NewConnectionError, "could not be reached", True),
 )
 """Causes that surely come before a request is sent, the most telling first: the exception, what it
 means, and whether it may pass by itself."""
@@ -267,7 +269,7 @@ def _may_repeat(call: Call, error: BaseException) -> bool:
     return call.method == "GET" and isinstance(error, ApiOutcomeUnknownError | ServerError)
 
 
-_backoff = tenacity.wait_exponential_jitter(initial=0.5, max=15, jitter=0.5)
+_backoff = tenacity.wait_exponential(multiplier=0.5, max=15) + tenacity.wait_random(0, 0.5)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

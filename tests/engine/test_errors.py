@@ -1,0 +1,133 @@
+"""What a person sees when something is wrong: one line that can be acted on, and no traceback."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pulumi_stack import PulumiError, Stack
+from upstash_emulator import Emulator, Fault
+
+from .conftest import write_program
+
+if TYPE_CHECKING:
+    from .conftest import StackFactory
+
+PROGRAM = """
+RedisPasswordRotation("cache", database_id={id!r}, triggers={triggers!r})
+"""
+NO_ACCOUNT: dict[str, str | None] = {"UPSTASH_EMAIL": None, "UPSTASH_API_KEY": None}
+
+
+def failure_of(stack: Stack, command: str) -> str:
+    """Return the error lines of a command that has to fail, each once."""
+    with pytest.raises(PulumiError) as raised:
+        getattr(stack, command)()
+    text = str(raised.value)
+    assert "Traceback" not in text
+    assert ".py" not in text
+    _, _, diagnostics = text.partition("Diagnostics:")
+    lines = [line.strip() for line in diagnostics.splitlines() if "error: " in line]
+    ours = [line for line in lines if not re.match(r"error: (update|preview) failed$", line)]
+    return "\n".join(dict.fromkeys(ours))
+
+
+CHECKED = (
+    "error: pulumi-python:dynamic/upstash:RedisPasswordRotation resource 'cache' has a problem: "
+)
+
+
+def test_missing_credentials_show_in_the_preview_with_both_ways_to_set_them(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(PROGRAM.format(id=database.id, triggers={}), environment=NO_ACCOUNT)
+    assert failure_of(stack, "preview") == (
+        f"{CHECKED}no Upstash credentials: set both on this stack with `pulumi config set "
+        "upstash:email you@example.com` and `pulumi config set --secret upstash:apiKey`, or both "
+        "in the environment as UPSTASH_EMAIL and UPSTASH_API_KEY"
+    )
+    stack.set_config("upstash:email", upstash_emulator.email)
+    assert failure_of(stack, "up").startswith(
+        f"{CHECKED}config upstash:apiKey is missing although config upstash:email is set"
+    )
+    stack.set_config("upstash:apiKey", upstash_emulator.api_key, secret=True)
+    stack.up()
+    assert database.resets == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            "database_id='a/b'",
+            "property database_id value {a/b} has a problem: must be the id of an Upstash Redis "
+            "database, such as 96ad0856-03b1-4ee7-9666-e81abd0349e1 (letters, digits, - and _, at "
+            "most 128)",
+        ),
+        (
+            "database_id='x', triggers=['x']",
+            'has a problem: triggers must be a map from names to JSON values, such as {"release": '
+            '"2026-11"}',
+        ),
+    ],
+)
+def test_bad_arguments_show_in_the_preview(
+    new_stack: StackFactory, arguments: str, expected: str
+) -> None:
+    stack = new_stack(f"RedisPasswordRotation('cache', {arguments})\n")
+    assert expected in failure_of(stack, "preview")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault.status(403), "does not permit it with this API key (403); the password has not"),
+        (Fault.status(500), "failed (500); the password may have changed"),
+        (Fault.closed(), "closed the connection before it had answered; the password may have"),
+    ],
+)
+def test_a_failed_reset_is_one_line_for_create_and_for_update(
+    upstash_emulator: Emulator, new_stack: StackFactory, fault: Fault, expected: str
+) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(PROGRAM.format(id=database.id, triggers={}))
+    line = (
+        f"error: cannot reset the password of Redis database '{database.id}': "
+        f"{upstash_emulator.url} {expected}"
+    )
+    upstash_emulator.fault(fault, operation="reset")
+    assert failure_of(stack, "up").startswith(line)
+    stack.up()
+    write_program(stack.project, PROGRAM.format(id=database.id, triggers={"a": "b"}))
+    upstash_emulator.fault(fault, operation="reset")
+    assert failure_of(stack, "up").startswith(line)
+
+
+def test_an_unknown_database_is_one_line(new_stack: StackFactory) -> None:
+    stack = new_stack(PROGRAM.format(id="no-such-database", triggers={}))
+    assert "knows no such database in this account (404); the password has not changed" in (
+        failure_of(stack, "up")
+    )
+
+
+def test_an_id_that_is_unknown_until_the_update_can_be_previewed(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    one, two = upstash_emulator.databases[:2]
+    stack = new_stack(
+        f"first = RedisPasswordRotation('first', database_id={one.id!r})\n"
+        f"second = RedisPasswordRotation('second', database_id={two.id!r},\n"
+        "    triggers={'after': first.rotated_at, 'deep': [first.password]})\n"
+        f"later = first.password.apply(lambda _: {two.id!r})\n"
+        "third = RedisPasswordRotation('third', database_id=later)\n"
+    )
+    assert "+ 4 to create" in stack.preview()
+    stack.up()
+    assert (one.resets, two.resets) == (1, 2)
+    assert stack.outputs() == {}
+    stored = stack.stored_text()
+    assert one.password not in stored
+    assert two.password not in stored

@@ -1,0 +1,154 @@
+"""`make demo`: the main job, on a real Pulumi engine and a real redis-server, explained on the way.
+
+Everything that it says is checked: a claim that turns out false ends it with exit status 1.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import redis
+
+from pulumi_stack import PulumiError, Stack
+from upstash_emulator import Emulator
+
+if TYPE_CHECKING:
+    from upstash_emulator import EmulatedDatabase
+
+QUICKSTART = Path(__file__).parents[1] / "examples" / "quickstart"
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="upstash-rotation-demo-") as name,
+        Emulator() as upstash,
+    ):
+        try:
+            tour(Path(name), upstash, upstash.databases[0])
+        except PulumiError as error:
+            print(error, file=sys.stderr)
+            return 1
+        except NotTrueError as claim:
+            print(f"\nNot true: {claim}", file=sys.stderr)
+            return 1
+    print(f"\nDone in {time.monotonic() - started:.0f} s; everything is stopped and removed.")
+    return 0
+
+
+def tour(folder: Path, upstash: Emulator, database: EmulatedDatabase) -> None:
+    """Show one rotation after the other."""
+    heading("A stand-in for Upstash runs on this machine: no account is needed")
+    say(f"The Developer API answers at {upstash.url}; the database {database.id}")
+    say(f"is a real redis-server with TLS on port {database.port}.")
+    project = folder / "quickstart"
+    shutil.copytree(QUICKSTART, project)
+    stack = Stack.create(project, folder / "stack", environment=upstash.environment)
+    stack.set_config("databaseId", database.id)
+    original = database.password
+    claim("the password of today opens the database", opens(upstash, database, original))
+
+    heading("The program: examples/quickstart")
+    show(program_text(project))
+
+    heading("First `pulumi up`: the password is reset, and what comes back are stack outputs")
+    run(stack, "up", "--yes", "--skip-preview", "--suppress-outputs")
+    run(stack, "stack", "output")
+    second = password_in(stack)
+    claim("the old password is refused", not opens(upstash, database, original))
+    claim("the new one, out of the stack, is accepted", opens(upstash, database, second))
+    claim("it is in no file of the state in clear", second not in stack.stored_text())
+
+    heading("`pulumi up` again: nothing has changed, so nothing is reset")
+    run(stack, "up", "--yes", "--skip-preview", "--suppress-outputs")
+    claim("the database saw no reset", database.resets == 1)
+
+    heading("Change a trigger: the preview shows it and touches nothing")
+    run(stack, "config", "set", "release", "2026-12")
+    run(stack, "preview")
+    claim("the database saw no reset", database.resets == 1)
+
+    heading("`pulumi up` rotates")
+    run(stack, "up", "--yes", "--skip-preview", "--suppress-outputs")
+    third = password_in(stack)
+    claim("the database saw one more reset", database.resets == 2)  # noqa: PLR2004
+    claim("the password of before is refused", not opens(upstash, database, second))
+    claim("the new one is accepted", opens(upstash, database, third))
+
+    heading("`pulumi destroy` forgets the resource and leaves the database alone")
+    run(stack, "destroy", "--yes", "--skip-preview")
+    claim("the last password still opens it", opens(upstash, database, third))
+
+
+class NotTrueError(Exception):
+    """The demo claimed something that did not hold."""
+
+
+def heading(text: str) -> None:
+    """Print the title of a step."""
+    print(f"\n\033[1m== {text}\033[0m" if sys.stdout.isatty() else f"\n== {text}", flush=True)
+
+
+def say(text: str) -> None:
+    """Print an explanation."""
+    print(f"   {text}", flush=True)
+
+
+def show(text: str) -> None:
+    """Print a piece of a program, or what a command printed."""
+    for line in text.splitlines():
+        if line.strip():
+            print(f"   | {line}", flush=True)
+
+
+def claim(text: str, holds: bool) -> None:
+    """Print something that has just been checked.
+
+    Raises:
+        NotTrueError: It does not hold.
+    """
+    if not holds:
+        raise NotTrueError(text)
+    print(f"   ✓ {text}", flush=True)
+
+
+def run(stack: Stack, *arguments: str) -> None:
+    """Show a pulumi command and what it prints."""
+    print(f"   $ pulumi {' '.join(arguments)}", flush=True)
+    show(stack.on_stack(*arguments))
+
+
+def program_text(project: Path) -> str:
+    """Return the program without its docstring."""
+    return (project / "__main__.py").read_text().partition('"""\n\n')[2]
+
+
+def password_in(stack: Stack) -> str:
+    """Return the password in the stack's secret output."""
+    return urlsplit(stack.outputs()["redis_url"]).password or ""
+
+
+def opens(upstash: Emulator, database: EmulatedDatabase, password: str) -> bool:
+    """Say whether the database accepts a password, over TLS with the certificate checked."""
+    with redis.Redis(
+        host="127.0.0.1",
+        port=database.port,
+        password=password,
+        ssl=True,
+        ssl_ca_certs=str(upstash.ca_bundle),
+    ) as client:
+        try:
+            return bool(client.ping())
+        except redis.AuthenticationError:
+            return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

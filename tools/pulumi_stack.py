@@ -1,0 +1,141 @@
+"""A throw-away Pulumi stack, driven through the same command line that a person uses.
+
+Its state, its home and its passphrase live in a folder of its own, so nothing of the user's Pulumi
+is touched. The demo and the end-to-end tests share it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PASSPHRASE = "correct horse battery staple"  # noqa: S105  of stacks that live for seconds
+
+
+class PulumiError(Exception):
+    """A pulumi command failed; its text is all that the command printed."""
+
+
+@dataclass
+class Stack:
+    """One stack of one Pulumi project.
+
+    Attributes:
+        project: Folder with the Pulumi.yaml.
+        folder: Where state and home are kept.
+        environment: Variables for every command, over those of this process; None removes one.
+    """
+
+    project: Path
+    folder: Path
+    name: str = "dev"
+    environment: dict[str, str | None] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def create(
+        cls,
+        project: Path,
+        folder: Path,
+        name: str = "dev",
+        environment: Mapping[str, str | None] | None = None,
+    ) -> Stack:
+        """Make a new stack on a file backend with an encrypted state."""
+        (folder / "state").mkdir(parents=True, exist_ok=True)
+        stack = cls(project, folder, name, dict(environment or {}))
+        stack.pulumi("stack", "init", name)
+        return stack
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of this stack's commands, for whoever runs one differently."""
+        ours: dict[str, str | None] = {
+            # The dynamic provider must run under this Python, whatever is active outside.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_STACK": None,
+            "UPSTASH_EMAIL": None,
+            "UPSTASH_API_KEY": None,
+            "UPSTASH_API_URL": None,
+            **self.environment,
+        }
+        merged = {**os.environ, **ours}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def pulumi(self, *arguments: str, check: bool = True) -> str:
+        """Run a pulumi command and return everything that it printed.
+
+        Raises:
+            PulumiError: It failed, and `check` is set.
+        """
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive", "--color", "never"],
+            cwd=self.project,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise PulumiError(done.stdout)
+        return done.stdout
+
+    def on_stack(self, command: str, *arguments: str, check: bool = True) -> str:
+        """Run a pulumi command that takes a stack."""
+        return self.pulumi(command, *arguments, "--stack", self.name, check=check)
+
+    def set_config(self, key: str, value: str, *, secret: bool = False, path: bool = False) -> None:
+        """Set a value in the stack's config; a secret one is encrypted there."""
+        flags = [flag for flag, on in (("--secret", secret), ("--path", path)) if on]
+        self.on_stack("config", "set", *flags, key, value)
+
+    def up(self, *arguments: str, check: bool = True) -> str:
+        """Run `pulumi up` without its preview."""
+        return self.on_stack("up", "--yes", "--skip-preview", *arguments, check=check)
+
+    def preview(self, *arguments: str, check: bool = True) -> str:
+        """Run `pulumi preview`."""
+        return self.on_stack("preview", *arguments, check=check)
+
+    def refresh(self, *arguments: str, check: bool = True) -> str:
+        """Run `pulumi refresh`."""
+        return self.on_stack("refresh", "--yes", "--skip-preview", *arguments, check=check)
+
+    def destroy(self, *arguments: str, check: bool = True) -> str:
+        """Run `pulumi destroy`."""
+        return self.on_stack("destroy", "--yes", "--skip-preview", *arguments, check=check)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs, secrets in clear."""
+        text = self.on_stack("stack", "output", "--json", "--show-secrets")
+        outputs: dict[str, Any] = json.loads(text)
+        return outputs
+
+    def stored_text(self) -> str:
+        """Return all that this stack has on disk, as it stands there, with secrets encrypted."""
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        files += self.project.glob("Pulumi*.yaml")
+        return "\n".join(path.read_bytes().decode(errors="replace") for path in files)
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the resources in the state as it stands on disk."""
+        (checkpoint,) = (self.folder / "state").rglob(f"stacks/**/{self.name}.json")
+        latest = json.loads(checkpoint.read_text())["checkpoint"]["latest"]
+        resources: list[dict[str, Any]] = latest.get("resources", []) if latest else []
+        return resources
+
+    def remove(self) -> None:
+        """Forget the stack, its state and its config."""
+        self.on_stack("stack", "rm", "--yes", "--force")
