@@ -1,0 +1,189 @@
+"""The emulator as a command: it prints what to paste into a shell, and runs until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import logging
+import os
+import shlex
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from .emulator import Emulator
+from .errors import EmulatorError
+from .redis_binary import find_redis_binary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_API_KEY_VARIABLE: Final = "UPSTASH_EMULATOR_API_KEY"
+_DEFAULT_PORT: Final = 8080
+_LAST_PORT: Final = 65_535
+_MOST_DATABASES: Final = 10_000
+_LISTED: Final = 16
+_ENV_FILE_MARK: Final = "# written by upstash_emulator, removed when it stops\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the emulator until a signal ends it, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="upstash_emulator: %(message)s", level=logging.WARNING)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        _refuse_other_machines(options)
+        with _emulator(options) as emulator, _env_file(options.env_file, emulator):
+            sys.stdout.write(_welcome(emulator, options))
+            sys.stdout.flush()
+            stop.wait()
+    except EmulatorError as error:
+        sys.stderr.write(f"upstash_emulator: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m upstash_emulator",
+        description="A local stand-in for Upstash, in front of real Redis servers.",
+        epilog=f"The API key is made up at each start, or taken from ${_API_KEY_VARIABLE}.",
+    )
+    add = parser.add_argument
+    add(
+        "--databases",
+        type=_between(0, _MOST_DATABASES),
+        default=2,
+        metavar="N",
+        help="how many databases (default: %(default)s)",
+    )
+    add(
+        "--port",
+        type=_between(0, _LAST_PORT),
+        default=_DEFAULT_PORT,
+        metavar="N",
+        help="port of the Developer API, 0 for any free one (default: %(default)s)",
+    )
+    add("--host", default="127.0.0.1", help="where it listens (default: %(default)s)")
+    add(
+        "--allow-other-machines",
+        action="store_true",
+        help="permit a --host that other machines can reach",
+    )
+    add("--email", help="user name of the Developer API (default: developer@example.com)")
+    add(
+        "--latency",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long each of its answers takes at least",
+    )
+    add(
+        "--answer",
+        choices=("documented", "with-credentials"),
+        default="documented",
+        help="what a reset answers: no credentials, as documented, or all of them, as before",
+    )
+    add("--no-redis-servers", action="store_true", help="the APIs only, for fleets of any size")
+    add("--no-tls", action="store_true", help="plain redis:// databases")
+    add(
+        "--env-file",
+        type=Path,
+        metavar="PATH",
+        help="also write the export lines there, once ready; removed at the end",
+    )
+    return parser
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _refuse_other_machines(options: argparse.Namespace) -> None:
+    try:
+        local = ipaddress.ip_address(options.host).is_loopback
+    except ValueError:
+        local = options.host == "localhost"
+    if not local and not options.allow_other_machines:
+        raise EmulatorError(
+            f"--host {options.host} can be reached from other machines, and the control routes "
+            "ask for no password; add --allow-other-machines if that is what you want"
+        )
+
+
+def _emulator(options: argparse.Namespace) -> Emulator:
+    return Emulator(
+        databases=options.databases,
+        latency_seconds=options.latency,
+        redis_servers=not options.no_redis_servers,
+        tls=not options.no_tls,
+        answer=options.answer.replace("-", "_"),
+        host=options.host,
+        port=options.port,
+        email=options.email,
+        api_key=os.environ.get(_API_KEY_VARIABLE) or None,
+    )
+
+
+def _exports(emulator: Emulator) -> str:
+    variables = emulator.environment.items()
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables)
+
+
+def _welcome(emulator: Emulator, options: argparse.Namespace) -> str:
+    """Return what a person needs: what runs, the exports, the databases, and how to stop it."""
+    databases = emulator.databases
+    number = f"{len(databases)} database{'' if len(databases) == 1 else 's'}"
+    lines = [
+        f"Upstash emulator: {number}, {_behind(options)}. Paste into another shell:",
+        "",
+        _exports(emulator),
+    ]
+    width = max((len(database.name) for database in databases), default=0)
+    for database in databases[:_LISTED]:
+        address = database.rest_url if options.no_redis_servers else database.url
+        lines.append(f"{database.name:<{width}}  {database.id}  {address}")
+    if len(databases) > _LISTED:
+        lines.append(f"… and {len(databases) - _LISTED} more: {emulator.url}/emulator")
+    lines += ["", "Ctrl-C stops it and leaves nothing behind.", ""]
+    return "\n".join(lines)
+
+
+def _behind(options: argparse.Namespace) -> str:
+    if options.no_redis_servers:
+        return "no Redis behind"
+    binary = find_redis_binary()
+    if options.no_tls:
+        return f"Redis {binary.version} without TLS"
+    return f"Redis {binary.version} over TLS"
+
+
+@contextlib.contextmanager
+def _env_file(path: Path | None, emulator: Emulator) -> Iterator[None]:
+    """Keep the exports in a file; whole as soon as it is there, and for this user only."""
+    if path is None:
+        yield
+        return
+    if path.exists() and not path.read_text(errors="replace").startswith(_ENV_FILE_MARK):
+        raise EmulatorError(f"{path} exists and is not the emulator's; choose another --env-file")
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(_ENV_FILE_MARK + _exports(emulator))
+        draft.replace(path)
+    except OSError as error:
+        raise EmulatorError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""The package as others import it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import upstash_emulator
+
+
+def modules_after(code: str) -> set[str]:
+    """The top-level modules that a new Python has loaded after this code."""
+    finished = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {name.partition(".")[0] for name in finished.stdout.split()}
+
+
+def test_the_pytest_plugin_loads_nothing_heavy() -> None:
+    loaded = modules_after("import upstash_emulator.pytest_plugin")
+    assert "upstash_emulator" in loaded
+    assert not loaded & {"aiohttp", "redis", "trustme", "cryptography", "asyncio"}
+
+
+def test_the_emulator_shares_no_code_with_the_provider_that_it_tests() -> None:
+    loaded = modules_after("import upstash_emulator.command_line")
+    assert "aiohttp" in loaded
+    assert not loaded & {"pulumi_upstash_rotation", "pulumi", "pydantic", "requests"}
+
+
+def test_every_public_name_can_be_imported() -> None:
+    loaded = [getattr(upstash_emulator, name) for name in upstash_emulator.__all__]
+    assert [each.__name__ for each in loaded] == upstash_emulator.__all__
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = upstash_emulator.Nothing
+
+
+def test_the_function_scoped_fixture_starts_clean(
+    upstash_emulator: upstash_emulator.Emulator,
+) -> None:
+    assert (upstash_emulator.calls, upstash_emulator.resets) == ([], 0)
+    assert [database.state for database in upstash_emulator.databases] == ["active"] * 2
