@@ -76,7 +76,7 @@ def test_the_wheel_in_an_empty_environment_runs_the_quickstart(
     path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
     stack = new_stack(ROOT / "examples" / "quickstart", environment={"PATH": path})
     stack.set_config("databaseId", database.id)
-    printed = stack.up("--logtostderr", "-v=5")
+    printed = stack.up("--logtostderr", "-v=7")
     assert "GetRequiredPlugins" in printed
     assert "upstash-rotation downloading" not in printed
     outputs = stack.outputs()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -244,3 +245,17 @@ def test_the_ready_made_program_rotates_what_the_config_names(
     stack.set_config("triggers.release", "2026-12", path=True)
     stack.up()
     assert (one.resets, two.resets) == (2, 2)
+
+
+def test_the_readmes_program_runs_as_it_stands(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    match = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert match
+    stack = new_stack(match[1])
+    stack.up()
+    database = upstash_emulator.databases[0]
+    assert stack.outputs() == {
+        "endpoint": database.endpoint,
+        "redis_url": f"rediss://default:{database.password}@127.0.0.1:{database.port}",
+    }

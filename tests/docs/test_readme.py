@@ -1,0 +1,141 @@
+"""The README's console blocks, typed in by a machine: what it shows is what happens."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+MARK = "=== next command ==="
+
+VARIABLE = {
+    r"@ (updating|previewing update|destroying)\.+\n": "",
+    r"\n\s*\n": "\n",
+    r"\((\d+|\d+\.\d+)s\)": "(0s)",
+    r"Duration: \d+s": "Duration: 0s",
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ": "TIME",
+    r"\b[0-9a-f]{32,40}\b": "SECRET",
+    r"(database-2  )[0-9a-f-]{36}": r"\1ID",
+    r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
+    r"/\S*/upstash-\w+": "/tmp/upstash-X",
+    r"Redis \d+\.\d+\.\d+": "Redis VERSION",
+    r"[ \t]+\n": "\n",
+}
+"""What differs from run to run, and what stands for it in both texts."""
+
+
+def block(name: str) -> list[tuple[str, str]]:
+    """Return the commands of a console block, each with the output that the README shows."""
+    match = re.search(rf"<!-- console: {name} -->\n```console\n(.*?)```", README, re.DOTALL)
+    assert match, f"no console block {name}"
+    steps = re.split(r"^\$ ", match[1], flags=re.MULTILINE)[1:]
+    return [(command, shown) for command, _, shown in (step.partition("\n") for step in steps)]
+
+
+def normalised(text: str) -> str:
+    for pattern, replacement in VARIABLE.items():
+        text = re.sub(pattern, replacement, text)
+    # The engine reports what runs at the same time in any order.
+    return "\n".join(line for line in text.strip().splitlines())
+
+
+def assert_shows(shown: str, printed: str) -> None:
+    want, got = (normalised(text) + "\n" for text in (shown, printed))
+    checker = doctest.OutputChecker()
+    assert checker.check_output(want, got, doctest.ELLIPSIS), f"README:\n{want}\nreally:\n{got}"
+
+
+@pytest.fixture
+def emulator() -> Iterator[str]:
+    """Run the README's emulator command on a free port; return what it prints."""
+    *_, (command, _) = block("emulator")
+    assert command == "python -m upstash_emulator"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "upstash_emulator", "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    try:
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Ctrl-C"):
+                break
+        yield "".join(lines)
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        process.stdout.close()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder that looks like a checkout, so that nothing is written to the real one."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    for name in (".venv", "Makefile", "constraints.txt", "provider", "pyproject.toml", "tools"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+@pytest.mark.engine
+def test_the_quick_start_does_what_the_readme_shows(
+    emulator: str, checkout: Path, tmp_path: Path
+) -> None:
+    assert_shows(block("emulator")[-1][1], emulator)
+    steps = block("quickstart")
+    pasted = [line for line in emulator.splitlines() if line.startswith("export ")]
+    script = "\n".join(
+        [*pasted, *(f"echo '{MARK}'\n{command} 2>&1 || exit 1" for command, _ in steps)]
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=checkout,
+        env={
+            **os.environ,
+            "HOME": str(tmp_path),
+            "PULUMI_HOME": str(tmp_path / "pulumi"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        },
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    printed = done.stdout.split(f"{MARK}\n")[1:]
+    for (command, shown), text in zip(steps, printed, strict=False):
+        assert_shows(shown, text)
+        assert command
+    assert done.returncode == 0, printed[-1]
+    assert len(printed) == len(steps)
+
+
+def test_the_readme_names_every_public_input() -> None:
+    for name in ("database_id", "triggers"):
+        assert f"| `{name}` |" in README
+
+
+def test_every_link_into_the_project_leads_somewhere() -> None:
+    for document in (*ROOT.glob("*.md"), ROOT / "provider" / "upstash_emulator" / "README.md"):
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_what_the_readme_tells_to_make_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in ("README.md", "CONTRIBUTING.md"):
+        wanted = set(re.findall(r"\bmake (?:-s )?([a-z]+)", (ROOT / document).read_text()))
+        assert wanted <= targets
+        assert wanted
