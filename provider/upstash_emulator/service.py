@@ -80,9 +80,12 @@ class Service:
         self.recorder = Recorder()
         self._faults = FaultPlan()
         self.control_plane = ControlPlane(self.account, self._faults, self.recorder)
-        self._numbers = count(1)
+        self._initial = {
+            _FIRST_ID if number == 1 else str(uuid.uuid4()): f"database-{number}"
+            for number in range(1, options.databases + 1)
+        }
+        self._numbers = count(options.databases + 1)
         self._starts = asyncio.Semaphore(_STARTS_AT_ONCE)
-        self._initial: frozenset[str] = frozenset()
         self._apply_options()
 
     async def start(self) -> None:
@@ -100,7 +103,7 @@ class Service:
             stack.push_async_callback(self._data_plane.stop)
             await self._data_plane.start()
             stack.push_async_callback(self._stop_databases)
-            await self._add_initial_databases(self.options.databases)
+            await self._add_initial_databases()
             await self._listen(stack)
             self._stack = stack.pop_all()
 
@@ -112,7 +115,8 @@ class Service:
         self, *, name: str | None, tls: bool | None, credential_protection: bool
     ) -> Database:
         """Start a database; see `Emulator.add_database`."""
-        database = await self._new_database(name, tls=tls)
+        name = name or f"database-{next(self._numbers)}"
+        database = await self._new_database(name, str(uuid.uuid4()), tls=tls)
         database.credential_protection = credential_protection
         self.account.databases[database.database_id] = database
         return database
@@ -151,8 +155,7 @@ class Service:
             usable = database.database_id in self._initial and await database.restore()
             if not usable:
                 await self.delete_database(database)
-        missing = self.options.databases - len(self.account.databases)
-        await self._add_initial_databases(missing)
+        await self._add_initial_databases()
 
     def change_settings(
         self,
@@ -178,20 +181,24 @@ class Service:
             latency_seconds=self.options.latency_seconds,
         )
 
-    async def _add_initial_databases(self, number: int) -> None:
+    async def _add_initial_databases(self) -> None:
+        """Start those of the initial databases that are not there; keep them in their order."""
+        known = self.account.databases
+        missing = [item for item in self._initial.items() if item[0] not in known]
         started = await asyncio.gather(
-            *(self._new_database() for _ in range(number)), return_exceptions=True
+            *(self._new_database(name, id_) for id_, name in missing), return_exceptions=True
         )
-        databases = [database for database in started if isinstance(database, Database)]
-        self.account.databases |= {database.database_id: database for database in databases}
-        self._initial = frozenset(self.account.databases)
+        new = {each.database_id: each for each in started if isinstance(each, Database)}
+        self.account.databases = {
+            id_: database for id_ in self._initial if (database := known.get(id_) or new.get(id_))
+        }
         for failure in started:
             if isinstance(failure, BaseException):
                 raise failure
 
-    async def _new_database(self, name: str | None = None, *, tls: bool | None = None) -> Database:
-        number = next(self._numbers)
-        name = name or f"database-{number}"
+    async def _new_database(
+        self, name: str, database_id: str, *, tls: bool | None = None
+    ) -> Database:
         tls = self.options.tls if tls is None else tls
         credentials = Credentials.generate()
         async with self._starts:
@@ -201,7 +208,7 @@ class Service:
                 endpoint=self._data_plane.endpoint,
                 backend=await self._new_backend(name, credentials, tls=tls),
                 credentials=credentials,
-                database_id=_FIRST_ID if number == 1 else str(uuid.uuid4()),
+                database_id=database_id,
             )
 
     async def _new_backend(self, name: str, credentials: Credentials, *, tls: bool) -> Backend:

@@ -200,3 +200,14 @@ def test_a_suspended_database_cannot_be_reset_in_the_console_either(
     database.suspend()
     with pytest.raises(EmulatorError, match="suspended"):
         database.reset_in_console()
+
+
+def test_restore_brings_back_deleted_databases_with_their_ids_and_in_their_order(
+    emulator: Emulator,
+) -> None:
+    before = [(each.id, each.name) for each in emulator.databases]
+    assert before[0][0] == "96ad0856-03b1-4ee7-9666-e81abd0349e1"
+    emulator.databases[0].delete()
+    emulator.add_database()
+    emulator.clear(restore=True)
+    assert [(each.id, each.name) for each in emulator.databases] == before
