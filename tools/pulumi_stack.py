@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PASSPHRASE = "correct horse battery staple"  # noqa: S105  of stacks that live for seconds
 
@@ -128,6 +128,16 @@ class Stack:
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         files += self.project.glob("Pulumi*.yaml")
         return "\n".join(path.read_bytes().decode(errors="replace") for path in files)
+
+    def edit_state(self, edit: Callable[[dict[str, Any]], None]) -> None:
+        """Change the resources of the state through export and import; secrets stay encrypted."""
+        deployment = json.loads(self.on_stack("stack", "export"))
+        for resource in deployment["deployment"].get("resources", []):
+            edit(resource)
+        edited = self.folder / "edited.json"
+        edited.write_text(json.dumps(deployment))
+        self.on_stack("stack", "import", "--file", str(edited))
+        edited.unlink()
 
     def resources(self) -> list[dict[str, Any]]:
         """Return the resources in the state as it stands on disk."""

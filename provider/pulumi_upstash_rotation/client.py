@@ -60,6 +60,22 @@ class UpstashClient:
             database_id,
         )
 
+    def list_databases(self) -> list[Database]:
+        """Read the account's Redis databases: `GET /v2/redis/databases`.
+
+        Raises:
+            ApiError: As for `reset_password()`; nothing is ever changed by it.
+        """
+        call = Call("GET", "/v2/redis/databases", "list the Redis databases")
+        try:
+            body = json.loads(self._transport.request(call))
+            databases = [parse_database(each) for each in body] if isinstance(body, list) else None
+        except (ValueError, RecursionError, ApiContractError):
+            databases = None
+        if databases is None:
+            raise call.unreadable("its answer is not a list of databases")
+        return databases
+
     def _database(self, call: Call, database_id: str) -> Database:
         body = self._transport.request(call)
         try:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .inputs import Inputs, Unknown
+from .schedule import next_rotation
 
+if TYPE_CHECKING:
+    from datetime import datetime
 
-@dataclass(frozen=True)
-class State:
-    """What is remembered of the last rotation, as far as a decision needs it.
-
-    Attributes:
-        database_id: The database that was rotated.
-        triggers: The triggers as they were then.
-    """
-
-    database_id: str
-    triggers: Mapping[str, Any] = field(repr=False)
+    from .state import State
 
 
 @dataclass(frozen=True)
@@ -29,34 +22,81 @@ class Decision:
     Attributes:
         rotate: The password has to be reset.
         replace: Another database is meant: a new resource instead of a change of this one.
-        cause: Why, in a word or two: `create`, `trigger: NAME`; None when nothing is due.
+        cause: Why, in a word or two: `create`, `adopted`, `trigger: NAME`, `age`, `schedule`;
+            None when nothing is due.
+        uncertain: The cause depends on a value that is not known yet.
+        by_input: The cause is a changed argument, not the time.
+        remember: Nothing is due, but an argument that a deletion needs has changed.
     """
 
     rotate: bool
     replace: bool = False
     cause: str | None = None
+    uncertain: bool = False
+    by_input: bool = True
+    remember: bool = False
 
 
 NOTHING_DUE = Decision(rotate=False)
 
 
-def decide(inputs: Inputs, state: State | None) -> Decision:
-    """Return what the declared arguments ask for, given the last rotation (None: never rotated).
+def decide(inputs: Inputs, state: State | None, *, now: datetime) -> Decision:
+    """Return what the declared arguments ask for.
 
     A trigger asks for a rotation when its value is not the one that it had at the last rotation.
     One that is gone asks for nothing, and the order of triggers means nothing. A value that is
     still unknown may turn out to be new, so it counts as due.
+
+    Args:
+        inputs: What the program declares.
+        state: What the last rotation left; None: there was none.
+        now: The present, in UTC.
     """
     if state is None:
-        return Decision(rotate=True, cause="create")
+        return _first(inputs)
     if inputs.database_id != state.database_id:
-        return Decision(rotate=True, replace=True, cause="create")
+        first = _first(inputs)
+        return Decision(
+            rotate=first.rotate,
+            replace=True,
+            cause=first.cause,
+            uncertain=isinstance(inputs.database_id, Unknown),
+        )
+    return (
+        _by_trigger(inputs, state)
+        or _by_time(inputs, state, now)
+        or Decision(rotate=False, remember=inputs.rotate_on_delete != state.rotate_on_delete)
+    )
+
+
+def _first(inputs: Inputs) -> Decision:
+    if inputs.rotate_on_create:
+        return Decision(rotate=True, cause="create")
+    return Decision(rotate=False, cause="adopted")
+
+
+def _by_trigger(inputs: Inputs, state: State) -> Decision | None:
     if isinstance(inputs.triggers, Unknown):
-        return Decision(rotate=True, cause="triggers")
-    for name, value in sorted(inputs.triggers.items()):
-        if value is not None and not same_value(value, state.triggers.get(name)):
-            return Decision(rotate=True, cause=f"trigger: {name}")
-    return NOTHING_DUE
+        return Decision(rotate=True, cause="triggers", uncertain=True)
+    changed = [
+        (_has_unknown(value), name)
+        for name, value in inputs.triggers.items()
+        if value is not None and not same_value(value, state.triggers.get(name))
+    ]
+    if not changed:
+        return None
+    uncertain, name = min(changed)  # a certain one is the better reason
+    return Decision(rotate=True, cause=f"trigger: {name}", uncertain=uncertain)
+
+
+def _by_time(inputs: Inputs, state: State, now: datetime) -> Decision | None:
+    days, schedule = inputs.rotation_days, inputs.rotation_schedule
+    if state.rotated_at is None or isinstance(days, Unknown) or isinstance(schedule, Unknown):
+        return None
+    due = next_rotation(state.rotated_at, days, schedule)
+    if due is None or now < due[0]:
+        return None
+    return Decision(rotate=True, cause=due[1], by_input=False)
 
 
 def same_value(a: object, b: object) -> bool:
@@ -74,3 +114,11 @@ def same_value(a: object, b: object) -> bool:
     if isinstance(a, float) and a != a:  # noqa: PLR0124  NaN, which is equal to nothing
         return isinstance(b, float) and b != b  # noqa: PLR0124
     return a == b
+
+
+def _has_unknown(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_has_unknown, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_has_unknown, value))
+    return isinstance(value, Unknown)

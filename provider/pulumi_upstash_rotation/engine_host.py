@@ -9,7 +9,7 @@ different it finds nothing, and a person sees the same words in a plainer place.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -31,9 +31,18 @@ def fail_with(message: str) -> None:
 
 def warn(message: str) -> None:
     """Show a warning on the row of the resource that is being served, else on stderr."""
+    _show("warning", message)
+
+
+def inform(message: str) -> None:
+    """Show a line on the row of the resource that is being served, else on stderr."""
+    _show("info", message)
+
+
+def _show(severity: Literal["info", "warning"], message: str) -> None:
     urn = getattr(_local_of_caller("request"), "urn", None)
-    if not (isinstance(urn, str) and urn and _log(message, urn)):
-        print(f"warning: {message}", file=sys.stderr)  # noqa: T201  the engine shows stderr
+    if not (isinstance(urn, str) and urn and _log(severity, message, urn)):
+        print(f"{severity}: {message}", file=sys.stderr)  # noqa: T201  the engine shows stderr
 
 
 def _local_of_caller(name: str) -> Any:  # noqa: ANN401  whatever the SDK keeps there
@@ -58,12 +67,13 @@ def _encoded_status(message: str) -> bytes:
     return bytes((0x08, _GRPC_UNKNOWN, 0x12)) + bytes(varint) + text
 
 
-def _log(message: str, urn: str) -> bool:
-    """Send a warning to the engine, whose address is this process's argument; say if it took it."""
+def _log(severity: str, message: str, urn: str) -> bool:
+    """Send a message to the engine, whose address is this process's argument; say if it took it."""
     import grpc  # noqa: PLC0415  loaded by the host process anyway, not by programs
     from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc  # noqa: PLC0415
 
-    request = engine_pb2.LogRequest(severity=engine_pb2.WARNING, message=message, urn=urn)
+    level = {"info": engine_pb2.INFO, "warning": engine_pb2.WARNING}[severity]
+    request = engine_pb2.LogRequest(severity=level, message=message, urn=urn)
     try:
         with grpc.insecure_channel(sys.argv[1]) as channel:
             engine_pb2_grpc.EngineStub(channel).Log(request, timeout=5)

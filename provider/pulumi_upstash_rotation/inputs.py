@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import InvalidInputError
+from .schedule import InvalidScheduleError, check_schedule
 
-_DATABASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_ROTATION_DAYS: Final = 3650
 
 
 class Unknown:
@@ -25,15 +29,23 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True)
 class Inputs:
-    """The declared arguments of a rotation.
+    """The declared arguments of a rotation; any of them may be unknown in a preview.
 
     Attributes:
         database_id: Id of the Upstash Redis database.
         triggers: Any JSON values by name. None stands for an absent one.
+        rotation_days: Age in days at which a password is due; None for never.
+        rotation_schedule: Cron expression in UTC; None for no schedule.
+        rotate_on_create: Reset when first declared; False adopts the current credentials.
+        rotate_on_delete: Reset once more when no longer declared.
     """
 
     database_id: str | Unknown
     triggers: Mapping[str, Any] | Unknown = field(default_factory=dict, repr=False)
+    rotation_days: float | Unknown | None = None
+    rotation_schedule: str | Unknown | None = None
+    rotate_on_create: bool | Unknown = True
+    rotate_on_delete: bool | Unknown = False
 
 
 def parse_inputs(arguments: Mapping[str, Any]) -> Inputs:
@@ -45,26 +57,30 @@ def parse_inputs(arguments: Mapping[str, Any]) -> Inputs:
     problems = find_problems(arguments)
     if problems:
         raise problems[0]
-    return Inputs(
-        database_id=arguments["database_id"],
-        triggers=arguments.get("triggers") or {},
-    )
+    # What a program leaves out, and what it sets to None, never reaches a provider.
+    given = {name: arguments[name] for name in _CHECKS if arguments.get(name) is not None}
+    return Inputs(**given)
 
 
 def find_problems(arguments: Mapping[str, Any]) -> list[InvalidInputError]:
     """Return one error for each argument that is not allowed; unknown values pass."""
-    return [
-        InvalidInputError(name, reason)
-        for name, reason in (
-            ("database_id", _database_id_problem(arguments.get("database_id"))),
-            ("triggers", _triggers_problem(arguments.get("triggers"))),
-        )
-        if reason
-    ]
+    found = ((name, check(arguments.get(name))) for name, check in _CHECKS.items())
+    return [InvalidInputError(name, problem) for name, problem in found if problem]
+
+
+def _passes_unknown(check: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    return lambda value: None if isinstance(value, Unknown) else check(value)
+
+
+def _optional(check: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
+    return _passes_unknown(lambda value: None if value is None else check(value))
+
+
+_DATABASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def _database_id_problem(value: object) -> str | None:
-    if isinstance(value, Unknown) or (isinstance(value, str) and _DATABASE_ID.fullmatch(value)):
+    if isinstance(value, str) and _DATABASE_ID.fullmatch(value):
         return None
     return (
         "must be the id of an Upstash Redis database, such as "
@@ -73,8 +89,6 @@ def _database_id_problem(value: object) -> str | None:
 
 
 def _triggers_problem(value: object) -> str | None:
-    if value is None or isinstance(value, Unknown):
-        return None
     if isinstance(value, Mapping) and _is_json(value):
         return None
     return 'must be a map from names to JSON values, such as {"release": "2026-11"}'
@@ -86,3 +100,36 @@ def _is_json(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_json, value))
     return value is None or isinstance(value, str | int | float | Unknown)
+
+
+def _rotation_days_problem(value: object) -> str | None:
+    if (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= MAX_ROTATION_DAYS
+    ):
+        return None
+    return f"must be a number of days, more than 0 and at most {MAX_ROTATION_DAYS}"
+
+
+def _rotation_schedule_problem(value: object) -> str | None:
+    try:
+        check_schedule(value)
+    except InvalidScheduleError as error:
+        return str(error)
+    return None
+
+
+def _flag_problem(value: object) -> str | None:
+    return None if isinstance(value, bool) else "must be True or False"
+
+
+_CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
+    "database_id": _passes_unknown(_database_id_problem),
+    "triggers": _optional(_triggers_problem),
+    "rotation_days": _optional(_rotation_days_problem),
+    "rotation_schedule": _optional(_rotation_schedule_problem),
+    "rotate_on_create": _optional(_flag_problem),
+    "rotate_on_delete": _optional(_flag_problem),
+}
+"""The arguments, and what finds the problem with each."""

@@ -25,14 +25,12 @@ from pydantic.alias_generators import to_camel
 from .errors import ApiContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pydantic import ValidationInfo
 
 MAX_EXACT_INTEGER: Final = 2**53
 """Beyond it a 64-bit float, the only number that Pulumi's wire format knows, loses digits."""
-
-CREDENTIAL_FIELDS: Final = ("password", "rest_token", "read_only_rest_token")
 
 
 def _decimal(value: object) -> object:
@@ -153,10 +151,12 @@ class Database(_ApiModel):
     rest_token: Credential = None
     read_only_rest_token: Credential = None
 
-    @property
-    def has_credentials(self) -> bool:
-        """Whether the password is known, the one credential that every client can use."""
-        return self.password is not None
+    def with_missing_credentials(self, known: Mapping[str, str]) -> Database:
+        """Return the same with credentials that this one lacks and that are known otherwise."""
+        missing = {
+            name: SecretStr(value) for name, value in known.items() if not getattr(self, name)
+        }
+        return self.model_copy(update=missing)
 
 
 def parse_database(body: object) -> Database:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -9,24 +10,31 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from .models import CREDENTIAL_FIELDS, MAX_EXACT_INTEGER
+from .models import MAX_EXACT_INTEGER
+from .state import CREDENTIALS, format_time
 
 if TYPE_CHECKING:
-    from .inputs import Inputs
+    from collections.abc import Mapping
+
     from .models import Database
     from .rotation import Rotation
 
 SCHEMA_VERSION: Final = 1
 """Shape of the outputs; goes up when a released version's state needs to be understood apart."""
 
-SECRET_OUTPUTS: Final = (*CREDENTIAL_FIELDS, "redis_url", "extra_secret_attributes")
 
-
-def to_outputs(inputs: Inputs, rotation: Rotation) -> dict[str, Any]:
-    """Return the outputs of a resource after a rotation, secrets in clear.
+def to_outputs(
+    rotation: Rotation, *, triggers: Mapping[str, Any], rotate_on_delete: bool
+) -> dict[str, Any]:
+    """Return the outputs of a resource, secrets in clear.
 
     Only what Pulumi can store without loss: str, bool, int up to 2**53, finite float, list and
-    dict with str keys. What the API left out is left out.
+    dict with str keys. What is not known is left out.
+
+    Args:
+        rotation: What there is to tell.
+        triggers: The triggers as they were at that rotation.
+        rotate_on_delete: What a deletion is to do.
     """
     database = rotation.database
     public, secret = _split_extra_attributes(database)
@@ -35,11 +43,27 @@ def to_outputs(inputs: Inputs, rotation: Rotation) -> dict[str, Any]:
         **_urls(database),
         "extra_attributes": public,
         "extra_secret_attributes": secret,
-        "triggers": inputs.triggers,
-        "rotated_at": rotation.rotated_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "triggers": triggers,
+        "rotated_at": rotation.rotated_at and format_time(rotation.rotated_at),
+        "rotation_count": rotation.count,
+        "rotation_cause": rotation.cause,
+        "credential_fingerprint": _fingerprint(rotation),
+        "rotate_on_delete": rotate_on_delete,
         "schema_version": SCHEMA_VERSION,
     }
-    return {name: _storable(value) for name, value in outputs.items()}
+    return {name: _storable(value) for name, value in outputs.items() if value is not None}
+
+
+def _fingerprint(rotation: Rotation) -> str:
+    """Return what changes with the password and tells nothing about it.
+
+    Of the password where it is known, so that a reset by others shows; else of the rotation.
+    """
+    password = rotation.database.password
+    told = password.get_secret_value() if password else f"{rotation.rotated_at} {rotation.count}"
+    # Passwords are made by the server, too long to be guessed; the id keeps two databases apart.
+    digest = hashlib.sha256(f"{rotation.database.database_id} {told}".encode())
+    return digest.hexdigest()[:16]
 
 
 def _documented(model: BaseModel) -> dict[str, Any]:
@@ -87,7 +111,7 @@ def _split_extra_attributes(database: Database) -> tuple[dict[str, Any], dict[st
         extra["securityAddons"] = database.security_addons.extra_attributes
     credentials = [
         value.get_secret_value()
-        for value in (getattr(database, name) for name in CREDENTIAL_FIELDS)
+        for value in (getattr(database, name) for name in CREDENTIALS)
         if value
     ]
     public: dict[str, Any] = {}

@@ -9,7 +9,10 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from .declarations import check_declared_once, declare
 from .provider import SECRET_OUTPUTS, RedisPasswordRotationProvider
+from .schedule import next_rotation
+from .state import format_time, parse_time
 
 
 @pulumi.output_type
@@ -41,7 +44,15 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     triggers: pulumi.Output[Mapping[str, Any]]
     """The triggers as they were at the last rotation."""
     rotated_at: pulumi.Output[str]
-    """When the password was last reset: RFC 3339, UTC."""
+    """When the password was last reset: RFC 3339, UTC. For one that was reset elsewhere: when this
+    stack learned of it."""
+    rotation_count: pulumi.Output[int]
+    """How often this resource has reset the password."""
+    rotation_cause: pulumi.Output[str | None]
+    """Why it was last reset: `create`, `trigger: NAME`, `age`, `schedule`; `adopted` for a password
+    that was there before, `external` for one that others have reset since."""
+    credential_fingerprint: pulumi.Output[str]
+    """Changes whenever the password does and tells nothing about it: a trigger for dependents."""
 
     password: pulumi.Output[str | None]
     """Password of the Redis user `default`. Secret; None where the API does not show it."""
@@ -141,15 +152,19 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     extra_secret_attributes: pulumi.Output[Mapping[str, Any]]
     """The part of it that may hold a credential. Secret."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all but one have a default
         self,
         resource_name: str,
         opts: pulumi.ResourceOptions | None = None,
         *,
         database_id: pulumi.Input[str],
         triggers: pulumi.Input[Mapping[str, Any]] | None = None,
+        rotation_days: pulumi.Input[float] | None = None,
+        rotation_schedule: pulumi.Input[str] | None = None,
+        rotate_on_create: pulumi.Input[bool] | None = None,
+        rotate_on_delete: pulumi.Input[bool] | None = None,
     ) -> None:
-        """Declare a rotation: the password is reset now, and whenever a trigger changes.
+        """Declare a rotation: the password is reset now, and whenever one of the reasons comes up.
 
         Args:
             resource_name: Name of the resource in the stack.
@@ -158,21 +173,82 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
                 and leaves the old one alone.
             triggers: Any JSON values by name. Changing a value or adding one resets the password;
                 removing one does not.
+            rotation_days: Resets, at the next `pulumi up`, a password that is this many days old.
+                Changing it resets only what is due by then.
+            rotation_schedule: Cron expression in UTC, such as `0 3 1 * *`: resets, at the next
+                `pulumi up`, when a scheduled moment has passed since the last rotation. Changing it
+                resets only what is due by then.
+            rotate_on_create: False adopts the password that the database has instead of resetting
+                it at first. Changing it later does nothing. True by default.
+            rotate_on_delete: True resets the password once more when the resource is deleted, so
+                that nobody knows it any longer. Changing it resets nothing. False by default.
         """
-        outputs_only = dict.fromkeys(self._output_names())
+        if opts is not None and opts.import_ is not None:
+            raise pulumi.RunError(
+                f"{resource_name}: Pulumi can't import dynamic resources; declare it with "
+                "rotate_on_create=False to adopt the password that the database has"
+            )
+        if opts is None or opts.id is None:
+            if isinstance(database_id, str):
+                declare(database_id, resource_name)
+            database_id = pulumi.Output.from_input(database_id).apply(
+                lambda id_: check_declared_once(id_, resource_name)
+            )
+        self._time_reasons = pulumi.Output.all(rotation_days, rotation_schedule)
         super().__init__(
             RedisPasswordRotationProvider(),
             resource_name,
-            {**outputs_only, "database_id": database_id, "triggers": triggers},
+            {
+                **dict.fromkeys(self._output_names()),
+                "database_id": database_id,
+                "triggers": triggers,
+                "rotation_days": rotation_days,
+                "rotation_schedule": rotation_schedule,
+                "rotate_on_create": rotate_on_create,
+                "rotate_on_delete": rotate_on_delete,
+            },
             pulumi.ResourceOptions.merge(
                 pulumi.ResourceOptions(additional_secret_outputs=list(SECRET_OUTPUTS)), opts
             ),
         )
 
+    @classmethod
+    def get(
+        cls,
+        resource_name: str,
+        database_id: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> RedisPasswordRotation:
+        """Read a database as it is, credentials included where the API shows them; never resets.
+
+        Args:
+            resource_name: Name of the resource in the stack.
+            database_id: Id of the database.
+            opts: Pulumi's options for any resource.
+        """
+        read = pulumi.ResourceOptions(id=database_id)
+        return cls(resource_name, pulumi.ResourceOptions.merge(opts, read), database_id=database_id)
+
+    @property
+    def next_rotation_at(self) -> pulumi.Output[str | None]:
+        """When age or schedule make the next rotation due: RFC 3339, UTC. None if neither does."""
+
+        def moment(values: Sequence[Any]) -> str | None:
+            rotated_at, (rotation_days, rotation_schedule) = values
+            last = parse_time(rotated_at)
+            due = next_rotation(last, rotation_days, rotation_schedule) if last else None
+            return format_time(due[0]) if due else None
+
+        return pulumi.Output.all(self.rotated_at, self._time_reasons).apply(moment)
+
     @property
     def attributes(self) -> dict[str, pulumi.Output[Any]]:
         """All outputs that are not secret, by name, to be passed on or exported together."""
-        return {name: getattr(self, name) for name in self._output_names() - set(SECRET_OUTPUTS)}
+        names = self._output_names() - set(SECRET_OUTPUTS)
+        return {
+            **{name: getattr(self, name) for name in names},
+            "next_rotation_at": self.next_rotation_at,
+        }
 
     @property
     def credentials(self) -> dict[str, pulumi.Output[Any]]:

@@ -278,6 +278,23 @@ def test_a_wrong_key_is_named(
         new_client(api_key="wrong-canary").reset_password(database.id)
 
 
+def test_the_list_of_databases_is_one_call(client: UpstashClient, emulator: Emulator) -> None:
+    emulator.add_database("another")
+    assert [each.database_id for each in client.list_databases()] == [
+        each.id for each in emulator.databases
+    ]
+    assert operations(emulator) == ["list"]
+
+
+@pytest.mark.parametrize("value", [None, "OK", 7, {}, [{}], [None], {"database_id": "x"}])
+def test_a_list_that_is_none_is_our_error(
+    client: UpstashClient, emulator: Emulator, value: object
+) -> None:
+    emulator.fault(Fault.body(value), operation="list")
+    with pytest.raises(ApiContractError, match="not a list of databases; nothing has changed$"):
+        client.list_databases()
+
+
 def test_an_id_cannot_leave_its_place_in_the_path(
     client: UpstashClient, emulator: Emulator
 ) -> None:

@@ -117,16 +117,17 @@ def test_an_id_that_is_unknown_until_the_update_can_be_previewed(
     upstash_emulator: Emulator, new_stack: StackFactory
 ) -> None:
     one, two = upstash_emulator.databases[:2]
+    three = upstash_emulator.add_database()
     stack = new_stack(
         f"first = RedisPasswordRotation('first', database_id={one.id!r})\n"
         f"second = RedisPasswordRotation('second', database_id={two.id!r},\n"
         "    triggers={'after': first.rotated_at, 'deep': [first.password]})\n"
-        f"later = first.password.apply(lambda _: {two.id!r})\n"
+        f"later = first.password.apply(lambda _: {three.id!r})\n"
         "third = RedisPasswordRotation('third', database_id=later)\n"
     )
     assert "+ 4 to create" in stack.preview()
     stack.up()
-    assert (one.resets, two.resets) == (1, 2)
+    assert (one.resets, two.resets, three.resets) == (1, 1, 1)
     assert stack.outputs() == {}
     stored = stack.stored_text()
     assert one.password not in stored

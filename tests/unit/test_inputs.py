@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -36,12 +37,55 @@ def test_triggers_are_a_map_of_json_values(value: Any) -> None:
     assert (problem.argument, str(problem)) == ("triggers", BAD_TRIGGERS)
 
 
+BAD_DAYS = "must be a number of days, more than 0 and at most 3650"
+BAD_SCHEDULE = (
+    "must be a cron expression of five fields, in UTC, that fires one day, such as "
+    '"0 3 1 * *" (at 03:00 on the first of each month)'
+)
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, math.nan, math.inf, -math.inf, 3650.1, 10**400, "7", True, [], {}]
+)
+def test_rotation_days_are_a_sensible_number(value: Any) -> None:
+    (problem,) = find_problems({"database_id": DATABASE_ID, "rotation_days": value})
+    assert (problem.argument, str(problem)) == ("rotation_days", BAD_DAYS)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "* * * *", "* * * * * *", "60 * * * *", "0 0 30 2 *", "@daily", "x y z a b", 5, True, []],
+)
+def test_a_schedule_is_a_cron_expression_that_fires(value: Any) -> None:
+    (problem,) = find_problems({"database_id": DATABASE_ID, "rotation_schedule": value})
+    assert (problem.argument, str(problem)) == ("rotation_schedule", BAD_SCHEDULE)
+
+
+@pytest.mark.parametrize("name", ["rotate_on_create", "rotate_on_delete"])
+@pytest.mark.parametrize("value", ["true", 1, 0, [], {}])
+def test_a_flag_is_true_or_false(name: str, value: Any) -> None:
+    (problem,) = find_problems({"database_id": DATABASE_ID, name: value})
+    assert (problem.argument, str(problem)) == (name, "must be True or False")
+
+
+def test_all_arguments_reach_the_inputs() -> None:
+    arguments = {
+        "database_id": DATABASE_ID,
+        "triggers": {"a": 1},
+        "rotation_days": 0.5,
+        "rotation_schedule": "0 3 * * 1",
+        "rotate_on_create": False,
+        "rotate_on_delete": True,
+    }
+    assert vars(parse_inputs({**arguments, "__provider": "x"})) == arguments
+
+
 def test_every_problem_is_reported_at_once() -> None:
     assert [p.argument for p in find_problems({"triggers": 1})] == ["database_id", "triggers"]
 
 
 def test_what_is_unknown_until_the_update_passes() -> None:
-    assert not find_problems({"database_id": UNKNOWN, "triggers": UNKNOWN})
+    assert not find_problems(dict.fromkeys(vars(Inputs("")), UNKNOWN))
     assert not find_problems({"database_id": UNKNOWN, "triggers": {"a": [UNKNOWN]}})
 
 
@@ -55,7 +99,7 @@ def test_the_first_problem_is_raised() -> None:
         parse_inputs({})
 
 
-@given(st.dictionaries(st.sampled_from(["database_id", "triggers"]), st.from_type(object)))
+@given(st.dictionaries(st.sampled_from(list(vars(Inputs("")))), st.from_type(object)))
 def test_any_arguments_end_in_inputs_or_in_our_error(arguments: dict[str, Any]) -> None:
     if find_problems(arguments):
         with pytest.raises(InvalidInputError):

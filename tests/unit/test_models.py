@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_upstash_rotation.errors import ApiContractError
-from pulumi_upstash_rotation.models import CREDENTIAL_FIELDS, Database, parse_database
+from pulumi_upstash_rotation.models import Database, parse_database
+from pulumi_upstash_rotation.state import CREDENTIALS as CREDENTIAL_NAMES
 
 from .answers import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
 from .test_decision import JSON
@@ -62,8 +63,17 @@ def test_a_field_may_be_missing_or_null(field: str) -> None:
 def test_an_empty_credential_is_none(nothing: str | None) -> None:
     database = parse_database({**DOCUMENTED, "password": nothing})
     assert database.password is None
-    assert not database.has_credentials
     assert database.extra_attributes == {}
+
+
+def test_credentials_that_are_missing_can_be_filled_in_and_none_is_replaced() -> None:
+    database = parse_database({**DOCUMENTED, "password": "shown"})
+    filled = database.with_missing_credentials({"password": "known", "rest_token": "token"})
+    assert filled.password is not None
+    assert filled.rest_token is not None
+    assert filled.password.get_secret_value() == "shown"
+    assert filled.rest_token.get_secret_value() == "token"
+    assert filled.read_only_rest_token is None
 
 
 def test_what_the_api_adds_later_is_kept() -> None:
@@ -94,7 +104,7 @@ def test_any_object_with_an_id_is_read_and_nothing_of_it_is_lost(body: dict[str,
     for name, value in body.items():
         if name not in known:
             assert repr(database.extra_attributes[name]) == repr(value)
-    for name in CREDENTIAL_FIELDS:
+    for name in CREDENTIAL_NAMES:
         value = body.get(name)
         if isinstance(value, str) and value:
             assert getattr(database, name).get_secret_value() == value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
+import re
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_upstash_rotation import RedisPasswordRotation
-from pulumi_upstash_rotation.inputs import Inputs
 from pulumi_upstash_rotation.models import parse_database
 from pulumi_upstash_rotation.outputs import to_outputs
 from pulumi_upstash_rotation.provider import SECRET_OUTPUTS
 from pulumi_upstash_rotation.rotation import Rotation
+from pulumi_upstash_rotation.state import State, parse_state
 
 from .answers import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
 from .test_decision import JSON
@@ -25,13 +26,15 @@ NOW = datetime(2026, 11, 23, 4, 5, 6, 789, tzinfo=timezone.utc)
 
 
 def outputs_of(body: dict[str, Any], triggers: dict[str, Any] | None = None) -> dict[str, Any]:
-    rotation = Rotation(parse_database(body), NOW)
-    return to_outputs(Inputs(DATABASE_ID, triggers or {}), rotation)
+    rotation = Rotation(parse_database(body), NOW, 3, "trigger: release")
+    return to_outputs(rotation, triggers=triggers or {}, rotate_on_delete=False)
 
 
 def test_outputs_are_the_attributes_of_the_resource() -> None:
     outputs = outputs_of({**WITH_CREDENTIALS})
-    assert outputs.keys() - {"schema_version"} == set(RedisPasswordRotation.__annotations__)
+    assert outputs.keys() - {"schema_version", "rotate_on_delete"} == set(
+        RedisPasswordRotation.__annotations__
+    )
 
 
 def test_every_documented_attribute_is_an_output() -> None:
@@ -52,6 +55,10 @@ def test_every_documented_attribute_is_an_output() -> None:
         "rest_url": "https://beloved-stallion-58500.upstash.io",
         "triggers": {},
         "rotated_at": "2026-11-23T04:05:06Z",
+        "rotation_count": 3,
+        "rotation_cause": "trigger: release",
+        "credential_fingerprint": outputs["credential_fingerprint"],
+        "rotate_on_delete": False,
         "schema_version": 1,
         "extra_attributes": {},
         "extra_secret_attributes": {},
@@ -137,6 +144,47 @@ def test_secret_outputs_are_those_that_hold_or_derive_from_a_credential() -> Non
     outputs = outputs_of({**WITH_CREDENTIALS, "later_token": "later-canary"})
     assert {name for name, value in outputs.items() if "canary" in str(value)} == set(
         SECRET_OUTPUTS
+    )
+
+
+def test_the_fingerprint_changes_with_the_password_and_with_nothing_else() -> None:
+    def fingerprint(rotated_at: datetime = NOW, count: int = 1, **changes: object) -> str:
+        database = parse_database({**WITH_CREDENTIALS, **changes})
+        outputs = to_outputs(
+            Rotation(database, rotated_at, count, "create"), triggers={}, rotate_on_delete=False
+        )
+        return str(outputs["credential_fingerprint"])
+
+    first = fingerprint()
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    assert fingerprint(database_name="other", count=2, rest_token=None) == first
+    assert fingerprint(password="other") != first
+    assert fingerprint(database_id="other") != first
+    unknown = fingerprint(password=None)
+    assert unknown != first
+    assert fingerprint(password=None, database_name="other") == unknown
+    assert fingerprint(password=None, count=2) != unknown
+    assert fingerprint(password=None, rotated_at=NOW + timedelta(days=1)) != unknown
+
+
+def test_the_state_can_be_read_back_from_the_outputs() -> None:
+    outputs = outputs_of(WITH_CREDENTIALS, {"a": 1})
+    assert parse_state({**outputs, "__provider": "x"}) == State(
+        database_id=DATABASE_ID,
+        triggers={"a": 1},
+        rotated_at=NOW.replace(microsecond=0),
+        rotation_count=3,
+        rotation_cause="trigger: release",
+        rotate_on_delete=False,
+        credentials=CREDENTIALS,
+    )
+
+
+def test_an_older_or_an_external_state_can_be_read() -> None:
+    assert parse_state({"database_id": "x"}) == State("x")
+    older = {"database_id": "x", "rotated_at": "2026-11-23T04:05:06Z", "password": "pw"}
+    assert parse_state(older) == State(
+        "x", rotated_at=NOW.replace(microsecond=0), rotation_count=1, credentials={"password": "pw"}
     )
 
 

@@ -13,10 +13,12 @@ from pulumi_upstash_rotation.errors import (
     ApiError,
     ApiOutcomeUnknownError,
     AuthenticationError,
+    DatabaseNotFoundError,
     ServerError,
 )
 from pulumi_upstash_rotation.models import parse_database
-from pulumi_upstash_rotation.rotation import NO_CREDENTIALS, rotate
+from pulumi_upstash_rotation.rotation import NOT_SHOWN, adopt, refresh, revoke, rotate
+from pulumi_upstash_rotation.state import State
 
 from .answers import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
 
@@ -48,14 +50,15 @@ class ScriptedClient:
 
 
 def rotated(client: Any) -> Any:
-    return rotate(client, DATABASE_ID, now=NOW)
+    return rotate(client, DATABASE_ID, count=4, cause="age", now=NOW)
 
 
 def test_a_reset_that_tells_the_password_is_one_call() -> None:
     client = ScriptedClient(reset=WITH_CREDENTIALS)
     rotation = rotated(client)
     assert rotation.database.password.get_secret_value() == CREDENTIALS["password"]
-    assert (rotation.rotated_at, rotation.warnings) == (NOW, ())
+    assert (rotation.rotated_at, rotation.count, rotation.cause) == (NOW, 5, "age")
+    assert rotation.warnings == ()
     assert client.calls == [("reset", DATABASE_ID)]
 
 
@@ -71,7 +74,7 @@ def test_credentials_that_nothing_tells_are_none_with_one_warning() -> None:
     rotation = rotated(ScriptedClient(get=DOCUMENTED))
     assert rotation.database.password is None
     assert rotation.database.database_name == DOCUMENTED["database_name"]
-    assert rotation.warnings == (NO_CREDENTIALS,)
+    assert rotation.warnings == (f"the password was reset, but {NOT_SHOWN}",)
 
 
 def test_after_a_reset_a_failing_read_back_is_a_warning() -> None:
@@ -108,3 +111,93 @@ def test_a_reset_that_failed_is_not_made_again(error: ApiError) -> None:
     with pytest.raises(type(error)):
         rotated(client)
     assert client.calls == [("reset", DATABASE_ID)]
+
+
+def test_adopting_reads_and_never_resets() -> None:
+    client: Any = ScriptedClient()
+    rotation = adopt(client, DATABASE_ID, now=NOW)
+    assert rotation.database.password is not None
+    assert (rotation.rotated_at, rotation.count, rotation.cause) == (NOW, 0, "adopted")
+    assert client.calls == [("get", DATABASE_ID)]
+    client = ScriptedClient(get=DOCUMENTED)
+    assert adopt(client, DATABASE_ID, now=NOW).warnings == (
+        f"the password was adopted, but {NOT_SHOWN}",
+    )
+
+
+KNOWN = State(
+    DATABASE_ID,
+    rotated_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    rotation_count=3,
+    rotation_cause="age",
+    credentials=CREDENTIALS,
+)
+
+
+def refreshed(get: Any, state: State = KNOWN) -> Any:
+    client: Any = ScriptedClient(get=get)
+    rotation = refresh(client, state, now=NOW)
+    assert client.calls == [("get", DATABASE_ID)]
+    return rotation
+
+
+def test_a_refresh_brings_new_attributes_and_keeps_the_history() -> None:
+    rotation = refreshed({**WITH_CREDENTIALS, "database_name": "renamed"})
+    assert rotation.database.database_name == "renamed"
+    assert (rotation.rotated_at, rotation.count) == (KNOWN.rotated_at, 3)
+    assert rotation.cause == "age"
+
+
+def test_a_refresh_adopts_a_password_that_others_have_reset() -> None:
+    theirs = {"password": "theirs", "rest_token": None}
+    rotation = refreshed({**WITH_CREDENTIALS, **theirs})
+    assert rotation.database.password.get_secret_value() == "theirs"
+    assert rotation.database.rest_token is None
+    assert (rotation.rotated_at, rotation.count, rotation.cause) == (NOW, 3, "external")
+
+
+def test_a_refresh_keeps_credentials_that_the_api_does_not_show() -> None:
+    rotation = refreshed(DOCUMENTED)
+    assert rotation.database.password.get_secret_value() == CREDENTIALS["password"]
+    assert rotation.database.rest_token.get_secret_value() == CREDENTIALS["rest_token"]
+    assert rotation.cause == "age"
+
+
+def test_a_refresh_finds_credentials_that_were_not_known() -> None:
+    rotation = refreshed(WITH_CREDENTIALS, State(DATABASE_ID))
+    assert rotation.database.password.get_secret_value() == CREDENTIALS["password"]
+    assert (rotation.rotated_at, rotation.count, rotation.cause) == (None, 0, None)
+
+
+def test_a_refresh_of_a_deleted_database_finds_nothing() -> None:
+    assert refreshed(DatabaseNotFoundError("x", status=404)) is None
+
+
+def test_a_refresh_that_cannot_read_changes_nothing() -> None:
+    with pytest.raises(ServerError):
+        refreshed(ServerError("x", status=500))
+
+
+@pytest.mark.parametrize(
+    ("get", "credentials", "resets", "warned"),
+    [
+        (WITH_CREDENTIALS, CREDENTIALS, True, False),
+        ({**WITH_CREDENTIALS, "password": "theirs"}, CREDENTIALS, False, False),
+        (DOCUMENTED, CREDENTIALS, False, True),
+        (WITH_CREDENTIALS, {}, False, True),
+        (DatabaseNotFoundError("x", status=404), CREDENTIALS, False, False),
+    ],
+)
+def test_a_revocation_resets_only_the_password_that_it_knows(
+    get: Any, credentials: dict[str, str], resets: bool, warned: bool
+) -> None:
+    client: Any = ScriptedClient(get=get)
+    warnings = revoke(client, State(DATABASE_ID, credentials=credentials))
+    assert client.calls == [("get", DATABASE_ID), ("reset", DATABASE_ID)][: 1 + resets]
+    assert bool(warnings) == warned
+    assert "canary" not in str(warnings)
+
+
+def test_a_revocation_needs_no_readable_answer() -> None:
+    client: Any = ScriptedClient(reset=ApiContractError("odd"))
+    assert revoke(client, KNOWN) == ()

@@ -1,0 +1,62 @@
+"""Reading the account's databases in a program, to declare a rotation for each of a fleet."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pulumi
+
+from .errors import RotationError
+from .settings import CONFIG_KEYS, resolve_settings
+
+
+@dataclass(frozen=True)
+class DatabaseSummary:
+    """A Redis database of the account, as the list of databases describes it.
+
+    Attributes:
+        database_id: What a rotation is declared with.
+        database_name: Its name.
+        state: `active`, `suspended` or `passive`; None where the API does not say.
+        primary_region: Region that takes the writes; None where the API does not say.
+    """
+
+    database_id: str
+    database_name: str
+    state: str | None = None
+    primary_region: str | None = None
+
+
+def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
+    """Return the account's Redis databases by name, one call of the Developer API.
+
+    Called by a program, in previews too; it reads and never changes anything. Credentials come from
+    where the rotation takes them: the stack's config, else the environment.
+
+    Args:
+        name_prefix: Only databases whose name begins with it.
+
+    Raises:
+        pulumi.RunError: The list could not be read; the text says why, in one line.
+    """
+    from .client import client_for  # noqa: PLC0415  few programs need requests
+
+    names = (key.partition(":")[2] for key in CONFIG_KEYS)
+    config = pulumi.Config("upstash")
+    try:
+        settings = resolve_settings(
+            {key: config.get(name) for key, name in zip(CONFIG_KEYS, names, strict=True)},
+            os.environ,
+        )
+        databases = client_for(settings).list_databases()
+    except RotationError as error:
+        raise pulumi.RunError(str(error)) from None
+    found = [
+        DatabaseSummary(
+            database.database_id, database.database_name, database.state, database.primary_region
+        )
+        for database in databases
+        if database.database_name and database.database_name.startswith(name_prefix)
+    ]
+    return sorted(found, key=lambda each: (each.database_name, each.database_id))

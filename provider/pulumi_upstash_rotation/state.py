@@ -1,0 +1,65 @@
+"""What the stack's state remembers of a rotation, read back from the resource's outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CREDENTIALS: Final = ("password", "rest_token", "read_only_rest_token")
+"""What a reset revokes and makes anew, by the API's names."""
+
+_TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class State:
+    """What is remembered of the last rotation.
+
+    Attributes:
+        database_id: The database that was rotated.
+        triggers: The triggers as they were then.
+        rotated_at: When, in UTC; None where that is not known.
+        rotation_count: How often this resource has reset the password.
+        rotation_cause: Why it was last reset; see `rotation.Rotation`.
+        rotate_on_delete: What a deletion is to do, as it was last declared.
+        credentials: The credentials that are known, by name.
+    """
+
+    database_id: str
+    triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    rotated_at: datetime | None = None
+    rotation_count: int = 0
+    rotation_cause: str | None = None
+    rotate_on_delete: bool = False
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def parse_state(outputs: Mapping[str, Any]) -> State:
+    """Return what a resource's outputs say, those of older versions of this package included."""
+    return State(
+        database_id=outputs["database_id"],
+        triggers=outputs.get("triggers") or {},
+        rotated_at=parse_time(outputs.get("rotated_at")),
+        # An older state has no count; that there is a state means that there was a reset.
+        rotation_count=int(outputs.get("rotation_count", 1 if "rotated_at" in outputs else 0)),
+        rotation_cause=outputs.get("rotation_cause"),
+        rotate_on_delete=outputs.get("rotate_on_delete") is True,
+        credentials={name: outputs[name] for name in CREDENTIALS if outputs.get(name)},
+    )
+
+
+def format_time(moment: datetime) -> str:
+    """Return a moment in UTC as RFC 3339, in whole seconds."""
+    return moment.strftime(_TIME_FORMAT)
+
+
+def parse_time(text: object) -> datetime | None:
+    """Return the moment that `format_time()` has written; None for anything else."""
+    try:
+        return datetime.strptime(str(text), _TIME_FORMAT).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
