@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pulumi_upstash_rotation import RedisPasswordRotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +126,10 @@ def test_the_quick_start_does_what_the_readme_shows(
 
 
 def test_the_readme_names_every_public_input() -> None:
-    for name in ("database_id", "triggers"):
+    signature = inspect.signature(RedisPasswordRotation.__init__)
+    inputs = [each.name for each in signature.parameters.values() if each.kind == each.KEYWORD_ONLY]
+    assert len(inputs) == 6
+    for name in inputs:
         assert f"| `{name}` |" in README
 
 

@@ -1,0 +1,140 @@
+"""Every example, run as its README tells."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pulumi_stack import PulumiError
+
+from .conftest import ROOT
+from .test_rotation import accepts
+
+if TYPE_CHECKING:
+    from upstash_emulator import Emulator
+
+    from .conftest import StackFactory
+
+EXAMPLES = ROOT / "examples"
+DESCRIBED = {path.parent.name for path in EXAMPLES.glob("*/README.md")}
+
+
+def test_every_example_is_a_whole_project_and_has_a_test() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == {
+        "dependents",
+        "existing_database",
+        "fleet",
+        "quickstart",
+        "scheduled",
+    }
+    for folder in EXAMPLES.iterdir():
+        names = {path.name for path in folder.iterdir()}
+        assert {"Pulumi.yaml", "__main__.py", "README.md", "requirements.txt"} <= names
+    here = Path(__file__).read_text() + (Path(__file__).parent / "test_distribution.py").read_text()
+    assert all(f'EXAMPLES / "{name}"' in here or name == "quickstart" for name in DESCRIBED)
+
+
+def test_the_fleet_rotates_what_begins_with_the_prefix(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    caches = [upstash_emulator.add_database(f"cache-{number}") for number in range(3)]
+    stack = new_stack(EXAMPLES / "fleet")
+    stack.set_config("prefix", "cache-")
+    stack.up()
+    assert [each.resets for each in upstash_emulator.databases] == [0, 0, 1, 1, 1]
+    urls = stack.outputs()["redis_urls"]
+    assert {name: each.password in urls[name] for each in caches for name in [each.name]} == {
+        "cache-0": True,
+        "cache-1": True,
+        "cache-2": True,
+    }
+    caches[0].delete()
+    upstash_emulator.add_database("cache-9")
+    stack.up()
+    assert [each.resets for each in upstash_emulator.databases] == [0, 0, 1, 1, 1]
+    stack.set_config("release", "2026-12")
+    stack.up()
+    assert [each.resets for each in upstash_emulator.databases] == [0, 0, 2, 2, 2]
+
+
+def test_a_list_that_cannot_be_read_is_one_line(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    stack = new_stack(EXAMPLES / "fleet", environment={"UPSTASH_API_KEY": "wrong-key"})
+    with pytest.raises(PulumiError) as raised:
+        stack.preview()
+    assert (
+        f"error: cannot list the Redis databases: {upstash_emulator.url} refused the e-mail and "
+        "API key (401): use a Developer API key of a native Upstash account, with that account's "
+        "e-mail; nothing has changed\n"
+    ) in str(raised.value)
+    assert "Traceback" not in str(raised.value)
+
+
+def test_the_schedule_rotates_once_and_tells_when_next(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(EXAMPLES / "scheduled")
+    stack.set_config("databaseId", database.id)
+    stack.up()
+    outputs = stack.outputs()
+    assert outputs["next_rotation_at"].endswith("-01T03:00:00Z")
+    assert outputs["next_rotation_at"] > outputs["rotated_at"]
+    assert "2 unchanged" in stack.up()
+    assert database.resets == 1
+
+
+def test_an_existing_database_is_adopted_first_and_rotated_later(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(EXAMPLES / "existing_database")
+    stack.set_config("databaseId", database.id)
+    stack.up()
+    assert stack.outputs()["rotation_cause"] == "adopted"
+    assert database.password in stack.outputs()["redis_url"]
+    assert database.resets == 0
+    stack.set_config("release", "2026-12")
+    stack.up()
+    assert stack.outputs()["rotation_cause"] == "trigger: release"
+    assert database.password in stack.outputs()["redis_url"]
+    assert database.resets == 1
+
+
+def test_a_dependent_follows_the_password_in_the_same_update(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(EXAMPLES / "dependents")
+    stack.set_config("databaseId", database.id)
+    stack.up()
+    env_file = stack.project / "app.env"
+    assert env_file.stat().st_mode & 0o777 == 0o600
+    assert f":{database.password}@" in env_file.read_text()
+    assert "3 unchanged" in stack.preview()
+    stack.set_config("release", "2026-12")
+    assert "~ 2 to update" in stack.preview()
+    stack.up()
+    assert database.resets == 2
+    assert f":{database.password}@" in env_file.read_text()
+    assert accepts(database, database.password, upstash_emulator)
+    assert database.password not in stack.stored_text()
+    stack.destroy()
+    assert not env_file.exists()
+
+
+def test_the_examples_are_typed() -> None:
+    for example in sorted(EXAMPLES.iterdir()):
+        done = subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "/dev/null", "."],
+            cwd=example,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
