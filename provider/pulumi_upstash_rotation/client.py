@@ -76,6 +76,10 @@ class UpstashClient:
             raise call.unreadable("its answer is not a list of databases")
         return databases
 
+    def pause(self, seconds: float) -> None:
+        """Wait before something is tried again."""
+        self._transport.pause(seconds)
+
     def _database(self, call: Call, database_id: str) -> Database:
         body = self._transport.request(call)
         try:

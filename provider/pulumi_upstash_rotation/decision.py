@@ -23,9 +23,9 @@ class Decision:
         rotate: The password has to be reset.
         replace: Another database is meant: a new resource instead of a change of this one.
         cause: Why, in a word or two: `create`, `adopted`, `trigger: NAME`, `age`, `schedule`;
-            None when nothing is due.
+            `unsettled` for one whose outcome is not known; None when nothing is due.
         uncertain: The cause depends on a value that is not known yet.
-        by_input: The cause is a changed argument, not the time.
+        by_input: The cause is a changed argument that the engine finds by itself, not the time.
         remember: Nothing is due, but an argument that a deletion needs has changed.
     """
 
@@ -62,6 +62,13 @@ def decide(inputs: Inputs, state: State | None, *, now: datetime) -> Decision:
             cause=first.cause,
             uncertain=isinstance(inputs.database_id, Unknown),
         )
+    if state.unsettled:
+        return Decision(rotate=True, cause="unsettled", by_input=False)
+    return due(inputs, state, now=now)
+
+
+def due(inputs: Inputs, state: State, *, now: datetime) -> Decision:
+    """Return what the declared arguments ask for, whatever else there is to settle."""
     return (
         _by_trigger(inputs, state)
         or _by_time(inputs, state, now)
@@ -77,7 +84,9 @@ def _first(inputs: Inputs) -> Decision:
 
 def _by_trigger(inputs: Inputs, state: State) -> Decision | None:
     if isinstance(inputs.triggers, Unknown):
-        return Decision(rotate=True, cause="triggers", uncertain=True)
+        return Decision(
+            rotate=True, cause="triggers", uncertain=True, by_input=not state.inputs_lag
+        )
     changed = [
         (_has_unknown(value), name)
         for name, value in inputs.triggers.items()
@@ -86,7 +95,12 @@ def _by_trigger(inputs: Inputs, state: State) -> Decision | None:
     if not changed:
         return None
     uncertain, name = min(changed)  # a certain one is the better reason
-    return Decision(rotate=True, cause=f"trigger: {name}", uncertain=uncertain)
+    return Decision(
+        rotate=True,
+        cause=f"trigger: {name}",
+        uncertain=uncertain,
+        by_input=not state.inputs_lag,
+    )
 
 
 def _by_time(inputs: Inputs, state: State, now: datetime) -> Decision | None:

@@ -8,25 +8,35 @@ different it finds nothing, and a person sees the same words in a plainer place.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
 _GRPC_UNKNOWN: Final = 2
+_MESSAGE_FIELD: Final = 0x12
+_DETAILS_FIELD: Final = 0x1A
 _SEVEN_BITS: Final = 0x7F
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
-def fail_with(message: str) -> None:
+def fail_with(message: str, *, partial: tuple[str, Mapping[str, object]] | None = None) -> None:
     """Make the engine show `message` alone when the provider method raises; call it just before.
 
     Without it, SDK 3.260 and later show the whole traceback.
+
+    Args:
+        message: What a person sees.
+        partial: Id and outputs of a resource that exists in spite of the failure: the engine keeps
+            them, and calls `update` at the next run even if nothing has changed by then.
     """
     context = _local_of_caller("context")
     if hasattr(context, "set_trailing_metadata"):
-        context.set_trailing_metadata(((_STATUS_DETAILS, _encoded_status(message)),))
+        details = [_init_failed(message, *partial)] if partial else []
+        context.set_trailing_metadata(((_STATUS_DETAILS, _encoded_status(message, details)),))
 
 
 def warn(message: str) -> None:
@@ -55,16 +65,37 @@ def _local_of_caller(name: str) -> Any:  # noqa: ANN401  whatever the SDK keeps 
     return None
 
 
-def _encoded_status(message: str) -> bytes:
+def _encoded_status(message: str, details: Sequence[bytes]) -> bytes:
     """Return a google.rpc.Status in protobuf's encoding; old SDKs come without that type."""
-    text = message.encode()
-    length = len(text)
-    varint = bytearray()
-    while length > _SEVEN_BITS:
-        varint.append(length & _SEVEN_BITS | 0x80)
-        length >>= 7
-    varint.append(length)
-    return bytes((0x08, _GRPC_UNKNOWN, 0x12)) + bytes(varint) + text
+    fields = [(_MESSAGE_FIELD, message.encode()), *((_DETAILS_FIELD, each) for each in details)]
+    code = bytes((0x08, _GRPC_UNKNOWN))
+    return code + b"".join(bytes((tag,)) + _varint(len(data)) + data for tag, data in fields)
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > _SEVEN_BITS:
+        encoded.append(number & _SEVEN_BITS | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def _init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
+    """Return the detail by which the engine knows that a resource exists in spite of a failure."""
+    from google.protobuf.any_pb2 import Any as AnyMessage  # noqa: PLC0415  as for grpc below
+    from pulumi.runtime import rpc  # noqa: PLC0415
+    from pulumi.runtime.proto import provider_pb2  # noqa: PLC0415
+
+    provider = _local_of_caller("props") or _local_of_caller("news")
+    properties = asyncio.run(
+        rpc.serialize_properties({**outputs, "__provider": provider["__provider"]}, {})
+    )
+    detail = AnyMessage()
+    detail.Pack(
+        provider_pb2.ErrorResourceInitFailed(id=id_, properties=properties, reasons=[reason])
+    )
+    return detail.SerializeToString()
 
 
 def _log(severity: str, message: str, urn: str) -> bool:

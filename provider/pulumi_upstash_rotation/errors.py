@@ -43,7 +43,16 @@ class InvalidInputError(RotationError):
 
 
 class ApiError(RotationError):
-    """A call to the Upstash Developer API failed."""
+    """A call to the Upstash Developer API failed.
+
+    Attributes:
+        problem: What failed.
+    """
+
+    def __init__(self, problem: str, effect: str = "") -> None:
+        """Say what failed and, in `effect`, what that means for the password."""
+        super().__init__(f"{problem}; {effect}" if effect else problem)
+        self.problem = problem
 
 
 class ApiConnectionError(ApiError):
@@ -53,9 +62,9 @@ class ApiConnectionError(ApiError):
         passing: Whether it may pass by itself, unlike a certificate that is not trusted.
     """
 
-    def __init__(self, message: str, *, passing: bool) -> None:
+    def __init__(self, problem: str, effect: str = "", *, passing: bool) -> None:
         """Keep whether trying again can help."""
-        super().__init__(message)
+        super().__init__(problem, effect)
         self.passing = passing
 
 
@@ -76,10 +85,15 @@ class ApiStatusError(ApiError):
     """
 
     def __init__(
-        self, message: str, *, status: int, retry_after_seconds: float | None = None
+        self,
+        problem: str,
+        effect: str = "",
+        *,
+        status: int,
+        retry_after_seconds: float | None = None,
     ) -> None:
-        """Keep the status beside the message, for whoever decides what happens next."""
-        super().__init__(message)
+        """Keep the status beside the text, for whoever decides what happens next."""
+        super().__init__(problem, effect)
         self.status = status
         self.retry_after_seconds = retry_after_seconds
 

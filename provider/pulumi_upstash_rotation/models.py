@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from .errors import ApiContractError
+from .state import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -150,6 +151,11 @@ class Database(_ApiModel):
     password: Credential = None
     rest_token: Credential = None
     read_only_rest_token: Credential = None
+
+    def known_credentials(self) -> dict[str, str]:
+        """Return the credentials that this answer tells, in clear, by name."""
+        values = {name: getattr(self, name) for name in CREDENTIALS}
+        return {name: value.get_secret_value() for name, value in values.items() if value}
 
     def with_missing_credentials(self, known: Mapping[str, str]) -> Database:
         """Return the same with credentials that this one lacks and that are known otherwise."""

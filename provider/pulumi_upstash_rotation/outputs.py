@@ -11,11 +11,12 @@ from urllib.parse import quote, urlsplit
 from pydantic import BaseModel, SecretStr
 
 from .models import MAX_EXACT_INTEGER
-from .state import CREDENTIALS, format_time
+from .state import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .lifecycle import Result
     from .models import Database
     from .rotation import Rotation
 
@@ -23,35 +24,39 @@ SCHEMA_VERSION: Final = 1
 """Shape of the outputs; goes up when a released version's state needs to be understood apart."""
 
 
-def to_outputs(
-    rotation: Rotation, *, triggers: Mapping[str, Any], rotate_on_delete: bool
-) -> dict[str, Any]:
+def to_outputs(result: Result, *, rotate_on_delete: bool) -> dict[str, Any]:
     """Return the outputs of a resource, secrets in clear.
 
     Only what Pulumi can store without loss: str, bool, int up to 2**53, finite float, list and
     dict with str keys. What is not known is left out.
 
     Args:
-        rotation: What there is to tell.
-        triggers: The triggers as they were at that rotation.
+        result: What there is to tell.
         rotate_on_delete: What a deletion is to do.
     """
-    database = rotation.database
+    rotation, database = result.rotation, result.rotation.database
     public, secret = _split_extra_attributes(database)
     outputs = {
         **_documented(database),
         **_urls(database),
         "extra_attributes": public,
         "extra_secret_attributes": secret,
-        "triggers": triggers,
+        "triggers": result.triggers,
         "rotated_at": rotation.rotated_at and format_time(rotation.rotated_at),
         "rotation_count": rotation.count,
         "rotation_cause": rotation.cause,
         "credential_fingerprint": _fingerprint(rotation),
         "rotate_on_delete": rotate_on_delete,
+        **(doubt(result.unsettled, result.unsettled_triggers) if result.unsettled else {}),
+        **({"inputs_lag": True} if result.inputs_lag else {}),
         "schema_version": SCHEMA_VERSION,
     }
     return {name: _storable(value) for name, value in outputs.items() if value is not None}
+
+
+def doubt(cause: str, triggers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs that keep a rotation in mind which may or may not have happened."""
+    return {"unsettled_rotation": cause, "unsettled_triggers": triggers}
 
 
 def _fingerprint(rotation: Rotation) -> str:
@@ -109,11 +114,7 @@ def _split_extra_attributes(database: Database) -> tuple[dict[str, Any], dict[st
     extra = dict(database.extra_attributes)
     if database.security_addons and database.security_addons.extra_attributes:
         extra["securityAddons"] = database.security_addons.extra_attributes
-    credentials = [
-        value.get_secret_value()
-        for value in (getattr(database, name) for name in CREDENTIALS)
-        if value
-    ]
+    credentials = list(database.known_credentials().values())
     public: dict[str, Any] = {}
     secret: dict[str, Any] = {}
     for name, value in extra.items():

@@ -2,7 +2,7 @@
 
 The path `pulumi_upstash_rotation.provider.RedisPasswordRotationProvider` is written into the state
 of every stack and must never change. Programs import this module to declare a resource, so what
-only the provider's own process needs is imported where it is used.
+only the provider's own process needs (requests, pydantic) is imported where it is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pulumi.dynamic import (
 from pulumi.runtime import rpc
 
 from . import engine_host
-from .decision import NOTHING_DUE, decide
+from .decision import NOTHING_DUE, Decision, decide
 from .errors import ConfigurationError, InvalidInputError, RotationError
 from .inputs import UNKNOWN, Inputs, find_problems, parse_inputs
 from .settings import CONFIG_KEYS, Settings, resolve_settings
@@ -37,11 +37,21 @@ if TYPE_CHECKING:
     from pulumi.dynamic import ConfigureRequest
 
     from .client import UpstashClient
-    from .state import State
+    from .lifecycle import Result, UnsettledRotationError
+    from .rotation import Rotation
 
 SECRET_OUTPUTS = (*CREDENTIALS, "redis_url", "extra_secret_attributes")
+_SECRET_IN_STATE = (*SECRET_OUTPUTS, "unsettled_triggers")
 
 _Method = TypeVar("_Method", bound="Callable[..., Any]")
+
+
+class _PartialFailureError(RotationError):
+    """A rotation failed and may have happened all the same: the state has to remember that."""
+
+    def __init__(self, message: str, id_: str, outputs: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.partial = (id_, outputs)
 
 
 def _guarded(method: _Method) -> _Method:
@@ -52,14 +62,17 @@ def _guarded(method: _Method) -> _Method:
 
     @functools.wraps(method)
     def guarded(*args: Any) -> Any:  # noqa: ANN401  the signature of whatever is wrapped
+        partial = None
         try:
             return method(*args)
+        except _PartialFailureError as error:
+            message, partial = str(error), error.partial
         except RotationError as error:
             message = str(error)
         except BaseException as error:  # noqa: BLE001
             # The text of a foreign error may hold a value of the state; its type has to do.
             message = f"unexpected {type(error).__name__} in {method.__name__}: please report it"
-        engine_host.fail_with(message)
+        engine_host.fail_with(message, partial=partial)
         raise RotationError(message)
 
     return cast("_Method", guarded)
@@ -94,8 +107,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
         """Say whether an update would reset a password; `__provider` and outputs play no part."""
         decision = decide(_inputs(news), parse_state(olds), now=_now())
         if decision.rotate:
-            may = "may be" if decision.uncertain else "is"
-            engine_host.inform(f"the password {may} due for a reset: {decision.cause}")
+            engine_host.inform(_announcement(decision))
         if decision.rotate and not decision.by_input:
             return DiffResult(changes=True)
         # None leaves it to the engine to find the changed inputs, so that it can show them.
@@ -107,70 +119,55 @@ class RedisPasswordRotationProvider(ResourceProvider):
     @_guarded
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Reset the password of a database for the first time, or adopt it as it is."""
+        from . import lifecycle  # noqa: PLC0415
+
         inputs = _inputs(props)
-        return CreateResult(str(inputs.database_id), self._carried_out(inputs, None))
+        id_ = str(inputs.database_id)
+        try:
+            result = lifecycle.create(self._client(), inputs, now=_now())
+        except lifecycle.UnsettledRotationError as error:
+            before = lifecycle.Result(cast("Rotation", error.known), {})
+            raise _in_doubt(error, id_, _outputs(before, inputs.rotate_on_delete)) from None
+        return CreateResult(id_, _outputs(result, inputs.rotate_on_delete))
 
     @_guarded
-    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+    def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Reset the password if that is due, else keep everything as it is."""
+        from . import lifecycle  # noqa: PLC0415
+
         inputs = _inputs(news)
-        state = parse_state(olds)
-        if decide(inputs, state, now=_now()).rotate:
-            return UpdateResult(self._carried_out(inputs, state))
-        return UpdateResult(_marked({**olds, "rotate_on_delete": inputs.rotate_on_delete}))
+        try:
+            result = lifecycle.update(self._client, inputs, parse_state(olds), now=_now())
+        except lifecycle.UnsettledRotationError as error:
+            raise _in_doubt(error, id_, olds) from None
+        if result is None:
+            return UpdateResult(_marked({**olds, "rotate_on_delete": inputs.rotate_on_delete}))
+        return UpdateResult(_outputs(result, inputs.rotate_on_delete))
 
     @_guarded
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Bring the outputs up to date with the database; never resets."""
-        from .outputs import to_outputs  # noqa: PLC0415  programs need not load pydantic
-        from .rotation import refresh  # noqa: PLC0415
+        from . import lifecycle  # noqa: PLC0415
 
         state = parse_state({"database_id": id_, **props})
-        rotation = refresh(self._client(), state, now=_now())
-        if rotation is None:
+        result = lifecycle.read(self._client(), state, now=_now())
+        if result is None:
             return ReadResult(None, {})
-        outputs = to_outputs(
-            rotation, triggers=state.triggers, rotate_on_delete=state.rotate_on_delete
-        )
-        return ReadResult(id_, _marked(outputs))
+        return ReadResult(id_, _outputs(result, state.rotate_on_delete))
 
     @_guarded
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Leave the database alone, unless the program asked for a last reset."""
-        from .rotation import revoke  # noqa: PLC0415  programs need not load requests
+        from . import lifecycle  # noqa: PLC0415
 
-        state = parse_state(props)
-        if state.rotate_on_delete:
-            for warning in revoke(self._client(), state):
-                engine_host.warn(warning)
-
-    def _carried_out(self, inputs: Inputs, state: State | None) -> dict[str, Any]:
-        """Do what the decision says and return the outputs."""
-        from .outputs import to_outputs  # noqa: PLC0415  programs need not load pydantic
-        from .rotation import adopt, rotate  # noqa: PLC0415
-
-        now = _now()
-        decision = decide(inputs, state, now=now)
-        database_id, cause = str(inputs.database_id), str(decision.cause)
-        if decision.rotate:
-            count = state.rotation_count if state else 0
-            rotation = rotate(self._client(), database_id, count=count, cause=cause, now=now)
-        else:
-            rotation = adopt(self._client(), database_id, now=now)
-        for warning in rotation.warnings:
+        for warning in lifecycle.delete(self._client, parse_state(props)):
             engine_host.warn(warning)
-        outputs = to_outputs(
-            rotation,
-            triggers=cast("Mapping[str, Any]", inputs.triggers),
-            rotate_on_delete=inputs.rotate_on_delete is True,
-        )
-        return _marked(outputs)
 
     def _settings(self) -> Settings:
         return resolve_settings(self._config, os.environ)
 
     def _client(self) -> UpstashClient:
-        from .client import client_for  # noqa: PLC0415  programs need not load requests
+        from .client import client_for  # noqa: PLC0415
 
         return client_for(self._settings())
 
@@ -178,6 +175,32 @@ class RedisPasswordRotationProvider(ResourceProvider):
 def _now() -> dt.datetime:
     """Return the present: the package's only look at a clock."""
     return dt.datetime.now(dt.timezone.utc)
+
+
+def _outputs(result: Result, rotate_on_delete: object) -> dict[str, Any]:
+    """Return a resource's outputs, and show the warnings that come with them."""
+    from .outputs import to_outputs  # noqa: PLC0415
+
+    for warning in result.rotation.warnings:
+        engine_host.warn(warning)
+    return _marked(to_outputs(result, rotate_on_delete=rotate_on_delete is True))
+
+
+def _announcement(decision: Decision) -> str:
+    if decision.cause == "unsettled":
+        return "the last reset may or may not have happened: that is found out now"
+    may = "may be" if decision.uncertain else "is"
+    return f"the password {may} due for a reset: {decision.cause}"
+
+
+def _in_doubt(
+    error: UnsettledRotationError, id_: str, outputs: Mapping[str, Any]
+) -> _PartialFailureError:
+    """Return the failure that makes the state remember a rotation that may have happened."""
+    from .outputs import doubt  # noqa: PLC0415
+
+    remembered = {**outputs, **doubt(error.cause, error.triggers)}
+    return _PartialFailureError(str(error), id_, _marked(remembered))
 
 
 def _inputs(props: Mapping[str, Any]) -> Inputs:
@@ -205,6 +228,6 @@ def _mark_unknown(value: Any) -> Any:  # noqa: ANN401  any value that the engine
 def _marked(outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Mark what must be encrypted, independently of the options that a program gives."""
     return {
-        name: rpc.wrap_rpc_secret(value) if name in SECRET_OUTPUTS else value
+        name: rpc.wrap_rpc_secret(value) if name in _SECRET_IN_STATE else value
         for name, value in outputs.items()
     }

@@ -9,7 +9,13 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .errors import ApiContractError, ApiError, ApiOutcomeUnknownError, DatabaseNotFoundError
+from .errors import (
+    ApiContractError,
+    ApiError,
+    ApiOutcomeUnknownError,
+    DatabaseNotFoundError,
+    ServerError,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +24,10 @@ if TYPE_CHECKING:
     from .models import Database
     from .state import State
 
+MAX_RESETS: Final = 3
+MAY_HAVE_CHANGED: Final = (
+    "the password may have changed: run `pulumi up` again, which finds out or resets it once more"
+)
 NOT_SHOWN: Final = (
     "the API does not show it (Credential Protection, or an account that is not shown "
     "credentials): password, tokens and redis_url are None"
@@ -45,29 +55,49 @@ class Rotation:
     warnings: tuple[str, ...] = ()
 
 
-def rotate(
-    client: UpstashClient, database_id: str, *, count: int, cause: str, now: datetime
+def look(client: UpstashClient, database_id: str) -> Database:
+    """Return a database before its first reset: a reset that goes astray is judged against it.
+
+    Raises:
+        ApiError: There is no such database, it could not be read, or it can't be reset; nothing
+            has changed.
+    """
+    database = client.get_database(database_id)
+    if database.state == "suspended":
+        raise ApiError(
+            f"Redis database {database_id!r} is suspended and can't be reset",
+            "nothing has changed: resume it in the Upstash console first",
+        )
+    return database
+
+
+def rotate(  # noqa: PLR0913  each is a fact about this one rotation
+    client: UpstashClient,
+    database_id: str,
+    *,
+    before: str | None,
+    count: int,
+    cause: str,
+    now: datetime,
 ) -> Rotation:
-    """Reset a database's password once and return the new credentials.
+    """Reset a database's password and return the new credentials.
 
     The documented answer to a reset has no credentials, so they are read back when missing. Once
-    the reset has taken place nothing raises.
+    the reset is known to have taken place nothing raises.
 
     Args:
         client: The API.
         database_id: Which database.
+        before: The password before, where it is known.
         count: How often this resource has reset it before.
         cause: Why it is reset.
         now: The present, in UTC.
 
     Raises:
-        ApiError: The password has not changed, or it can't be known whether it has; the text says
-            which.
+        ApiOutcomeUnknownError: It can't be known whether the password has changed.
+        ApiError: The password has not changed.
     """
-    try:
-        database = client.reset_password(database_id)
-    except ApiContractError as error:
-        return Rotation(_settled(client, database_id, error), now, count + 1, cause)
+    database = _reset(client, database_id, before)
     warnings: tuple[str, ...] = ()
     if not database.password:
         try:
@@ -80,19 +110,58 @@ def rotate(
     return Rotation(database, now, count + 1, cause, warnings)
 
 
-def _settled(client: UpstashClient, database_id: str, error: ApiContractError) -> Database:
-    """Return what the API shows after a reset whose answer could not be read.
+def _reset(client: UpstashClient, database_id: str, before: str | None) -> Database:
+    """Reset until it is known to have taken place, a few times at most.
+
+    | the reset's answer | the password read back    | so                              |
+    | ------------------ | ------------------------- | ------------------------------- |
+    | readable           |                           | it took place                   |
+    | a refusal          |                           | it did not; raised              |
+    | any other, or none | another than before       | it took place                   |
+    | any other, or none | the same as before        | it did not; again               |
+    | unreadable success | shown, nothing to compare | it took place                   |
+    | any other, or none | not shown, or not to tell | again: the one state that harms |
+    |                    |                           | is a live password nobody holds |
+    """
+    unchanged = False
+    for attempt in range(MAX_RESETS):
+        if attempt:
+            client.pause(attempt)
+        try:
+            return client.reset_password(database_id)
+        except (ApiContractError, ApiOutcomeUnknownError, ServerError) as error:
+            last = error
+        database = _read_back(client, database_id)
+        shown = database.password.get_secret_value() if database and database.password else None
+        unchanged = shown is not None and shown == before
+        told = before is not None or isinstance(last, ApiContractError)
+        if database and shown and told and not unchanged:
+            return database
+    if unchanged:
+        raise ApiError(last.problem, "reading it back shows that the password has not changed")
+    raise ApiOutcomeUnknownError(last.problem, MAY_HAVE_CHANGED)
+
+
+def _read_back(client: UpstashClient, database_id: str) -> Database | None:
+    try:
+        return client.get_database(database_id)
+    except ApiError:
+        return None
+
+
+def find_out(client: UpstashClient, state: State, *, now: datetime) -> Rotation | None:
+    """Return what is true after a rotation whose outcome was left unknown; None: can't be told.
 
     Raises:
-        ApiOutcomeUnknownError: The API does not tell the live password.
+        ApiError: The database could not be read; the matter stays unsettled.
     """
-    try:
-        database = client.get_database(database_id)
-    except ApiError:
-        database = None
-    if database is None or not database.password:
-        raise ApiOutcomeUnknownError(f"{error}. Run `pulumi up` again to reset it once more")
-    return database
+    database = client.get_database(state.database_id)
+    known = state.credentials.get("password")
+    if not database.password or not known:
+        return None
+    if database.password.get_secret_value() != known:
+        return Rotation(database, now, state.rotation_count + 1, state.unsettled)
+    return _unchanged(database, state)
 
 
 def adopt(client: UpstashClient, database_id: str, *, now: datetime) -> Rotation:
@@ -121,7 +190,13 @@ def refresh(client: UpstashClient, state: State, *, now: datetime) -> Rotation |
         return None
     known = state.credentials.get("password")
     if database.password and known and database.password.get_secret_value() != known:
-        return Rotation(database, now, state.rotation_count, "external")
+        # A rotation in doubt explains it, and so has happened.
+        count = state.rotation_count + (1 if state.unsettled else 0)
+        return Rotation(database, now, count, state.unsettled or "external")
+    return _unchanged(database, state)
+
+
+def _unchanged(database: Database, state: State) -> Rotation:
     return Rotation(
         database.with_missing_credentials(state.credentials),
         state.rotated_at,

@@ -27,6 +27,11 @@ class State:
         rotation_cause: Why it was last reset; see `rotation.Rotation`.
         rotate_on_delete: What a deletion is to do, as it was last declared.
         credentials: The credentials that are known, by name.
+        unsettled: Cause of a rotation that may have happened since, its outcome unknown; None where
+            all is known.
+        unsettled_triggers: The triggers as they were at that one.
+        inputs_lag: A refresh has found that a failed update did rotate: the engine still holds the
+            inputs from before it, and so finds no changed input where `triggers` differ.
     """
 
     database_id: str
@@ -36,6 +41,9 @@ class State:
     rotation_cause: str | None = None
     rotate_on_delete: bool = False
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unsettled: str | None = None
+    unsettled_triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    inputs_lag: bool = False
 
 
 def parse_state(outputs: Mapping[str, Any]) -> State:
@@ -48,6 +56,9 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
         rotation_count=int(outputs.get("rotation_count", 1 if "rotated_at" in outputs else 0)),
         rotation_cause=outputs.get("rotation_cause"),
         rotate_on_delete=outputs.get("rotate_on_delete") is True,
+        unsettled=outputs.get("unsettled_rotation"),
+        unsettled_triggers=outputs.get("unsettled_triggers") or {},
+        inputs_lag=outputs.get("inputs_lag") is True,
         credentials={name: outputs[name] for name in CREDENTIALS if outputs.get(name)},
     )
 

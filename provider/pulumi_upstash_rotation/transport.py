@@ -83,10 +83,8 @@ class Call:
 
     def unreadable(self, how: str) -> ApiContractError:
         """Return the error of an answer that reports success and can't be used."""
-        return ApiContractError(
-            f"the API was asked to {self.attempt} and reported success, but {how}; "
-            f"{self.if_applied}"
-        )
+        problem = f"the API was asked to {self.attempt} and reported success, but {how}"
+        return ApiContractError(problem, self.if_applied)
 
 
 class Transport:
@@ -122,6 +120,10 @@ class Transport:
         )
         return attempts(self._request_once, call)
 
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        self._sleep(seconds)
+
     def _request_once(self, call: Call) -> bytes:
         status = None
         try:
@@ -142,7 +144,8 @@ class Transport:
         kind, what = _status_meaning(status, body)
         changed = call.if_applied if kind is ServerError else call.nothing_happened
         raise kind(
-            f"cannot {call.attempt}: {self._api_url} {what}; {changed}",
+            f"cannot {call.attempt}: {self._api_url} {what}",
+            changed,
             status=status,
             retry_after_seconds=_retry_after(answer),
         )
@@ -156,14 +159,14 @@ class Transport:
         where = f"cannot {call.attempt}: {self._api_url}"
         for kind, what, passing in _NEVER_SENT:
             if any(isinstance(cause, kind) for cause in causes):
-                message = f"{where} {what}; {call.nothing_happened}"
-                return ApiConnectionError(message, passing=passing)
+                problem = f"{where} {what}"
+                return ApiConnectionError(problem, call.nothing_happened, passing=passing)
         what = (
             f"gave no answer within {READ_TIMEOUT_SECONDS:.0f} s"
             if isinstance(error, requests.Timeout)
             else "closed the connection before it had answered"
         )
-        return ApiOutcomeUnknownError(f"{where} {what}; {call.if_applied}")
+        return ApiOutcomeUnknownError(f"{where} {what}", call.if_applied)
 
 
 _NEVER_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (

@@ -362,6 +362,7 @@ def test_a_state_of_an_older_version_keeps_working(declared: Declared, recorded:
     assert "2 unchanged" in declared.up()
     assert declared.database.resets == 0
     declared.stack.refresh()
+    assert "2 unchanged" in declared.up()
     assert_live(declared)
     assert (declared.out("rotation_cause"), declared.database.resets) == ("external", 0)
     assert declared.out("rotated_at") > older

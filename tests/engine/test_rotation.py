@@ -184,9 +184,10 @@ def test_no_secret_is_in_the_state_or_in_what_pulumi_prints(
 
 
 @pytest.mark.parametrize(
-    ("answer", "calls"), [("documented", ["reset", "get"]), ("with_credentials", ["reset"])]
+    ("answer", "calls"),
+    [("documented", ["get", "reset", "get"]), ("with_credentials", ["get", "reset"])],
 )
-def test_a_rotation_costs_the_reset_and_a_read_only_where_the_answer_has_no_password(
+def test_a_first_rotation_looks_before_and_one_without_a_password_is_read_back(
     upstash_emulator: Emulator, new_stack: StackFactory, answer: str, calls: list[str]
 ) -> None:
     upstash_emulator.answer = answer
@@ -194,6 +195,10 @@ def test_a_rotation_costs_the_reset_and_a_read_only_where_the_answer_has_no_pass
     stack = new_stack(program(database))
     stack.up()
     assert [call.operation for call in upstash_emulator.calls] == calls
+    upstash_emulator.clear()
+    write_program(stack.project, program(database, new=1))
+    stack.up()
+    assert [call.operation for call in upstash_emulator.calls] == calls[1:]
     assert stack.outputs()["password"] == database.password
 
 
@@ -220,7 +225,7 @@ def test_credential_protection_shows_the_password_in_the_resets_own_answer(
     stack = new_stack(program(database))
     stack.up()
     assert stack.outputs()["password"] == database.password
-    assert [call.operation for call in upstash_emulator.calls] == ["reset"]
+    assert [call.operation for call in upstash_emulator.calls] == ["get", "reset"]
 
 
 def test_the_ready_made_program_rotates_what_the_config_names(

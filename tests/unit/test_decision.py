@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_upstash_rotation.decision import NOTHING_DUE, Decision, decide, same_value
+from pulumi_upstash_rotation.decision import NOTHING_DUE, Decision, decide, due, same_value
 from pulumi_upstash_rotation.inputs import UNKNOWN, Inputs
 from pulumi_upstash_rotation.state import State
 
@@ -162,6 +162,17 @@ def test_once_due_a_rotation_stays_due_and_one_made_now_is_not(
         assert by_time(days, schedule, rotated_at=rotated_at, now=now + later) == first
         assert now > rotated_at
     assert by_time(days, schedule, rotated_at=now, now=now) == NOTHING_DUE
+
+
+def test_a_rotation_in_doubt_is_due_until_it_is_settled() -> None:
+    state = State("db", {"a": 1}, unsettled="age")
+    assert decide(Inputs("db", {"a": 1}), state, now=NOW).cause == "unsettled"
+    assert due(Inputs("db", {"a": 1}), state, now=NOW) == NOTHING_DUE
+
+
+def test_a_trigger_that_the_engine_cannot_find_changed_is_not_left_to_it() -> None:
+    decision = decide(Inputs("db", {"a": 1}), State("db", {"a": 2}, inputs_lag=True), now=NOW)
+    assert (decision.cause, decision.by_input) == ("trigger: a", False)
 
 
 @given(TRIGGERS)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_upstash_rotation import RedisPasswordRotation
+from pulumi_upstash_rotation.lifecycle import Result
 from pulumi_upstash_rotation.models import parse_database
 from pulumi_upstash_rotation.outputs import to_outputs
 from pulumi_upstash_rotation.provider import SECRET_OUTPUTS
@@ -27,7 +28,7 @@ NOW = datetime(2026, 11, 23, 4, 5, 6, 789, tzinfo=timezone.utc)
 
 def outputs_of(body: dict[str, Any], triggers: dict[str, Any] | None = None) -> dict[str, Any]:
     rotation = Rotation(parse_database(body), NOW, 3, "trigger: release")
-    return to_outputs(rotation, triggers=triggers or {}, rotate_on_delete=False)
+    return to_outputs(Result(rotation, triggers or {}), rotate_on_delete=False)
 
 
 def test_outputs_are_the_attributes_of_the_resource() -> None:
@@ -150,9 +151,8 @@ def test_secret_outputs_are_those_that_hold_or_derive_from_a_credential() -> Non
 def test_the_fingerprint_changes_with_the_password_and_with_nothing_else() -> None:
     def fingerprint(rotated_at: datetime = NOW, count: int = 1, **changes: object) -> str:
         database = parse_database({**WITH_CREDENTIALS, **changes})
-        outputs = to_outputs(
-            Rotation(database, rotated_at, count, "create"), triggers={}, rotate_on_delete=False
-        )
+        rotation = Rotation(database, rotated_at, count, "create")
+        outputs = to_outputs(Result(rotation, {}), rotate_on_delete=False)
         return str(outputs["credential_fingerprint"])
 
     first = fingerprint()
@@ -178,6 +178,14 @@ def test_the_state_can_be_read_back_from_the_outputs() -> None:
         rotate_on_delete=False,
         credentials=CREDENTIALS,
     )
+
+
+def test_a_rotation_in_doubt_can_be_read_back() -> None:
+    rotation = Rotation(parse_database(WITH_CREDENTIALS), NOW, 3, "age")
+    result = Result(rotation, {"a": 1}, "trigger: a", {"a": 2})
+    state = parse_state(to_outputs(result, rotate_on_delete=True))
+    assert (state.unsettled, state.unsettled_triggers) == ("trigger: a", {"a": 2})
+    assert (state.triggers, state.rotate_on_delete) == ({"a": 1}, True)
 
 
 def test_an_older_or_an_external_state_can_be_read() -> None:

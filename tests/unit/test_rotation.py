@@ -17,7 +17,16 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
 )
 from pulumi_upstash_rotation.models import parse_database
-from pulumi_upstash_rotation.rotation import NOT_SHOWN, adopt, refresh, revoke, rotate
+from pulumi_upstash_rotation.rotation import (
+    MAX_RESETS,
+    MAY_HAVE_CHANGED,
+    NOT_SHOWN,
+    adopt,
+    look,
+    refresh,
+    revoke,
+    rotate,
+)
 from pulumi_upstash_rotation.state import State
 
 from .answers import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
@@ -26,13 +35,18 @@ if TYPE_CHECKING:
     from pulumi_upstash_rotation.models import Database
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
+BEFORE = "old-canary"
+UNCHANGED = {**WITH_CREDENTIALS, "password": BEFORE}
 
 
 class ScriptedClient:
-    """Answers each call with the next of its answers, or raises it."""
+    """Answers each call with the next of its answers, the last one for ever, or raises it."""
 
     def __init__(self, *, reset: Any = DOCUMENTED, get: Any = WITH_CREDENTIALS) -> None:
-        self.answers = {"reset": reset, "get": get}
+        self.answers = {
+            "reset": list(reset) if isinstance(reset, list) else [reset],
+            "get": list(get) if isinstance(get, list) else [get],
+        }
         self.calls: list[tuple[str, str]] = []
 
     def reset_password(self, database_id: str) -> Database:
@@ -41,16 +55,24 @@ class ScriptedClient:
     def get_database(self, database_id: str) -> Database:
         return self._answer("get", database_id)
 
+    def pause(self, seconds: float) -> None:
+        assert seconds > 0
+
     def _answer(self, call: str, database_id: str) -> Database:
         self.calls.append((call, database_id))
-        answer = self.answers[call]
+        answers = self.answers[call]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
         return parse_database(answer)
 
+    @property
+    def operations(self) -> list[str]:
+        return [operation for operation, _ in self.calls]
+
 
 def rotated(client: Any) -> Any:
-    return rotate(client, DATABASE_ID, count=4, cause="age", now=NOW)
+    return rotate(client, DATABASE_ID, before=BEFORE, count=4, cause="age", now=NOW)
 
 
 def test_a_reset_that_tells_the_password_is_one_call() -> None:
@@ -85,32 +107,83 @@ def test_after_a_reset_a_failing_read_back_is_a_warning() -> None:
     )
 
 
-def test_an_unreadable_success_is_settled_by_reading() -> None:
-    client = ScriptedClient(reset=ApiContractError("odd"))
-    assert rotated(client).database.password.get_secret_value() == CREDENTIALS["password"]
-    assert client.calls == [("reset", DATABASE_ID), ("get", DATABASE_ID)]
-
-
-@pytest.mark.parametrize("get", [DOCUMENTED, ServerError("it failed", status=500)])
-def test_an_unreadable_success_that_reading_does_not_settle_is_an_error(get: Any) -> None:
-    with pytest.raises(ApiOutcomeUnknownError, match=r"^odd\. Run `pulumi up` again"):
-        rotated(ScriptedClient(reset=ApiContractError("odd"), get=get))
+LOST = ApiOutcomeUnknownError("lost", "who knows")
+FAILED = ServerError("failed", "who knows", status=500)
+ODD = ApiContractError("odd", "who knows")
+AWAY = ServerError("away", status=503)
+MADE: dict[str, Any] = WITH_CREDENTIALS
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("reset", "get", "before", "operations"),
     [
-        ApiConnectionError("x", passing=True),
-        ApiOutcomeUnknownError("x"),
-        AuthenticationError("x", status=401),
-        ServerError("x", status=500),
+        # The read shows another password than before: it took place.
+        (LOST, MADE, BEFORE, ["reset", "get"]),
+        (FAILED, MADE, BEFORE, ["reset", "get"]),
+        (ODD, MADE, BEFORE, ["reset", "get"]),
+        # It shows the same: it did not, so again.
+        ([LOST, MADE], UNCHANGED, BEFORE, ["reset", "get", "reset"]),
+        ([FAILED, MADE], UNCHANGED, BEFORE, ["reset", "get", "reset"]),
+        ([ODD, MADE], UNCHANGED, BEFORE, ["reset", "get", "reset"]),
+        ([LOST, LOST, MADE], UNCHANGED, BEFORE, ["reset", "get", "reset", "get", "reset"]),
+        ([LOST, LOST], [UNCHANGED, MADE], BEFORE, ["reset", "get", "reset", "get"]),
+        # It shows one, with nothing to compare: enough after a success, not otherwise.
+        (ODD, MADE, None, ["reset", "get"]),
+        ([LOST, MADE], MADE, None, ["reset", "get", "reset"]),
+        # It shows none, or can't be made: again.
+        ([LOST, MADE], DOCUMENTED, BEFORE, ["reset", "get", "reset"]),
+        ([ODD, MADE], DOCUMENTED, BEFORE, ["reset", "get", "reset"]),
+        ([FAILED, MADE], AWAY, BEFORE, ["reset", "get", "reset"]),
     ],
 )
-def test_a_reset_that_failed_is_not_made_again(error: ApiError) -> None:
-    client = ScriptedClient(reset=error)
+def test_an_unknown_outcome_is_settled_by_reading_back(
+    reset: Any, get: Any, before: str | None, operations: list[str]
+) -> None:
+    client: Any = ScriptedClient(reset=reset, get=get)
+    rotation = rotate(client, DATABASE_ID, before=before, count=0, cause="create", now=NOW)
+    assert rotation.database.password is not None
+    assert rotation.database.password.get_secret_value() == CREDENTIALS["password"]
+    assert (rotation.count, rotation.warnings) == (1, ())
+    assert client.operations == operations
+
+
+@pytest.mark.parametrize("reset", [LOST, FAILED, ODD])
+@pytest.mark.parametrize("get", [DOCUMENTED, AWAY])
+def test_an_outcome_that_stays_unknown_says_so(reset: ApiError, get: Any) -> None:
+    client: Any = ScriptedClient(reset=reset, get=get)
+    with pytest.raises(ApiOutcomeUnknownError) as raised:
+        rotated(client)
+    assert str(raised.value) == f"{reset.problem}; {MAY_HAVE_CHANGED}"
+    assert client.operations == ["reset", "get"] * MAX_RESETS
+
+
+@pytest.mark.parametrize("reset", [LOST, FAILED, ODD])
+def test_a_reset_that_surely_never_took_place_says_so(reset: ApiError) -> None:
+    client: Any = ScriptedClient(reset=reset, get=UNCHANGED)
+    with pytest.raises(ApiError) as raised:
+        rotated(client)
+    assert str(raised.value) == (
+        f"{reset.problem}; reading it back shows that the password has not changed"
+    )
+    assert not isinstance(raised.value, ApiOutcomeUnknownError)
+    assert client.operations == ["reset", "get"] * MAX_RESETS
+
+
+@pytest.mark.parametrize(
+    "error", [ApiConnectionError("x", passing=True), AuthenticationError("x", status=401)]
+)
+def test_a_refused_reset_is_final(error: ApiError) -> None:
+    client: Any = ScriptedClient(reset=error)
     with pytest.raises(type(error)):
         rotated(client)
-    assert client.calls == [("reset", DATABASE_ID)]
+    assert client.operations == ["reset"]
+
+
+def test_a_suspended_database_is_not_reset() -> None:
+    client: Any = ScriptedClient(get={**WITH_CREDENTIALS, "state": "suspended"})
+    with pytest.raises(ApiError, match=r"is suspended .*; nothing has changed"):
+        look(client, DATABASE_ID)
+    assert client.operations == ["get"]
 
 
 def test_adopting_reads_and_never_resets() -> None:
