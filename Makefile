@@ -28,6 +28,10 @@ demo: $(READY) ## Rotate a real Redis password with a real `pulumi up`, without 
 test: $(READY) ## Run every test
 	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" python -m pytest $(ARGS)
 
+bench: $(READY) ## Compare with a naive provider; options in ARGS, such as ARGS="--rounds 3"
+	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" PYTHONPATH=tools \
+		python tests/benchmarks/bench.py $(ARGS)
+
 check: $(READY) ## Lint and type-check
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
