@@ -236,7 +236,10 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         def moment(values: Sequence[Any]) -> str | None:
             rotated_at, (rotation_days, rotation_schedule) = values
             last = parse_time(rotated_at)
-            due = next_rotation(last, rotation_days, rotation_schedule) if last else None
+            try:
+                due = next_rotation(last, rotation_days, rotation_schedule) if last else None
+            except (ValueError, TypeError):  # the provider's own check says what is wrong
+                due = None
             return format_time(due[0]) if due else None
 
         return pulumi.Output.all(self.rotated_at, self._time_reasons).apply(moment)

@@ -81,6 +81,22 @@ def test_bad_arguments_show_in_the_preview(
     assert expected in failure_of(stack, "preview")
 
 
+def test_a_bad_argument_of_an_existing_rotation_is_one_line_too(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    database = upstash_emulator.databases[0]
+    text = "r = RedisPasswordRotation('cache', database_id={!r}{})\n{}"
+    stack = new_stack(text.format(database.id, "", ""))
+    stack.up()
+    exports = "pulumi.export('next', r.next_rotation_at)\n"
+    for argument in (", rotation_schedule='never'", ", rotation_days='7'"):
+        write_program(stack.project, text.format(database.id, argument, exports))
+        for command in ("preview", "up"):
+            problem = failure_of(stack, command)
+            assert problem.startswith(CHECKED + argument.strip(", ").partition("=")[0] + " must be")
+    assert database.resets == 1
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [

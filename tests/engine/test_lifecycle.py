@@ -221,6 +221,9 @@ def test_what_is_no_declared_change_resets_nothing(declared: Declared) -> None:
     )
     declared.declare(triggers={"a": 1}, name="cache", opts=renamed.replace("cache", "renamed")).up()
     declared.declare(triggers={"a": 1}, opts=moved).up()
+    explicit = "provider=pulumi.ProviderResource('pulumi-python', 'explicit', {}), "
+    declared.declare(triggers={"a": 1}, opts=moved.replace("protect", explicit + "protect")).up()
+    declared.declare(triggers={"a": 1}, opts=moved).up()
     declared.stack.preview()
     declared.stack.refresh()
     declared.up("--refresh")
