@@ -40,7 +40,7 @@ def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
     Raises:
         pulumi.RunError: The list could not be read; the text says why, in one line.
     """
-    from .client import client_for  # noqa: PLC0415  few programs need requests
+    from .client import client_for  # few programs need requests
 
     names = (key.partition(":")[2] for key in CONFIG_KEYS)
     config = pulumi.Config("upstash")

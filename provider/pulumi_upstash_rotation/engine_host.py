@@ -83,9 +83,9 @@ def _varint(number: int) -> bytes:
 
 def _init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
     """Return the detail by which the engine knows that a resource exists in spite of a failure."""
-    from google.protobuf.any_pb2 import Any as AnyMessage  # noqa: PLC0415  as for grpc below
-    from pulumi.runtime import rpc  # noqa: PLC0415
-    from pulumi.runtime.proto import provider_pb2  # noqa: PLC0415
+    from google.protobuf.any_pb2 import Any as AnyMessage  # as for grpc below
+    from pulumi.runtime import rpc
+    from pulumi.runtime.proto import provider_pb2
 
     provider = _local_of_caller("props") or _local_of_caller("news")
     properties = asyncio.run(
@@ -100,8 +100,8 @@ def _init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
 
 def _log(severity: str, message: str, urn: str) -> bool:
     """Send a message to the engine, whose address is this process's argument; say if it took it."""
-    import grpc  # noqa: PLC0415  loaded by the host process anyway, not by programs
-    from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc  # noqa: PLC0415
+    import grpc  # loaded by the host process anyway, not by programs
+    from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
     level = {"info": engine_pb2.INFO, "warning": engine_pb2.WARNING}[severity]
     request = engine_pb2.LogRequest(severity=level, message=message, urn=urn)

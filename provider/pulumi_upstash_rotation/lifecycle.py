@@ -47,11 +47,11 @@ class UnsettledRotationError(RotationError):
     Attributes:
         cause: Why the rotation was made.
         triggers: The triggers as they were then.
-        known: The database as it was before, where the state does not hold it yet.
+        known: What is known of the time before it; None where that is what the state says.
     """
 
     def __init__(
-        self, message: str, cause: str, triggers: Mapping[str, Any], known: Rotation | None = None
+        self, message: str, cause: str, triggers: Mapping[str, Any], known: Result | None
     ) -> None:
         """Keep what has to be remembered."""
         super().__init__(message)
@@ -77,7 +77,7 @@ def create(client: UpstashClient, inputs: Inputs, *, now: datetime) -> Result:
     try:
         rotation = rotate(client, id_, before=before, count=0, cause=cause, now=now)
     except ApiOutcomeUnknownError as error:
-        known = Rotation(database)
+        known = Result(Rotation(database), {})
         raise UnsettledRotationError(str(error), cause, triggers, known) from None
     return Result(rotation, triggers)
 
@@ -126,7 +126,7 @@ def update(
             now=now,
         )
     except ApiOutcomeUnknownError as error:
-        raise UnsettledRotationError(str(error), cause, triggers) from None
+        raise UnsettledRotationError(str(error), cause, triggers, result) from None
     return Result(rotation, triggers)
 
 

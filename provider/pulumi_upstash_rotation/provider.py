@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from .client import UpstashClient
     from .lifecycle import Result, UnsettledRotationError
-    from .rotation import Rotation
 
 SECRET_OUTPUTS = (*CREDENTIALS, "redis_url", "extra_secret_attributes")
 _SECRET_IN_STATE = (*SECRET_OUTPUTS, "unsettled_triggers")
@@ -119,27 +118,26 @@ class RedisPasswordRotationProvider(ResourceProvider):
     @_guarded
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Reset the password of a database for the first time, or adopt it as it is."""
-        from . import lifecycle  # noqa: PLC0415
+        from . import lifecycle
 
         inputs = _inputs(props)
         id_ = str(inputs.database_id)
         try:
             result = lifecycle.create(self._client(), inputs, now=_now())
         except lifecycle.UnsettledRotationError as error:
-            before = lifecycle.Result(cast("Rotation", error.known), {})
-            raise _in_doubt(error, id_, _outputs(before, inputs.rotate_on_delete)) from None
+            raise _in_doubt(error, id_, inputs, {}) from None
         return CreateResult(id_, _outputs(result, inputs.rotate_on_delete))
 
     @_guarded
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Reset the password if that is due, else keep everything as it is."""
-        from . import lifecycle  # noqa: PLC0415
+        from . import lifecycle
 
         inputs = _inputs(news)
         try:
             result = lifecycle.update(self._client, inputs, parse_state(olds), now=_now())
         except lifecycle.UnsettledRotationError as error:
-            raise _in_doubt(error, id_, olds) from None
+            raise _in_doubt(error, id_, inputs, olds) from None
         if result is None:
             return UpdateResult(_marked({**olds, "rotate_on_delete": inputs.rotate_on_delete}))
         return UpdateResult(_outputs(result, inputs.rotate_on_delete))
@@ -147,7 +145,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
     @_guarded
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Bring the outputs up to date with the database; never resets."""
-        from . import lifecycle  # noqa: PLC0415
+        from . import lifecycle
 
         state = parse_state({"database_id": id_, **props})
         result = lifecycle.read(self._client(), state, now=_now())
@@ -158,7 +156,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
     @_guarded
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Leave the database alone, unless the program asked for a last reset."""
-        from . import lifecycle  # noqa: PLC0415
+        from . import lifecycle
 
         for warning in lifecycle.delete(self._client, parse_state(props)):
             engine_host.warn(warning)
@@ -167,7 +165,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
         return resolve_settings(self._config, os.environ)
 
     def _client(self) -> UpstashClient:
-        from .client import client_for  # noqa: PLC0415
+        from .client import client_for
 
         return client_for(self._settings())
 
@@ -179,7 +177,7 @@ def _now() -> dt.datetime:
 
 def _outputs(result: Result, rotate_on_delete: object) -> dict[str, Any]:
     """Return a resource's outputs, and show the warnings that come with them."""
-    from .outputs import to_outputs  # noqa: PLC0415
+    from .outputs import to_outputs
 
     for warning in result.rotation.warnings:
         engine_host.warn(warning)
@@ -194,12 +192,13 @@ def _announcement(decision: Decision) -> str:
 
 
 def _in_doubt(
-    error: UnsettledRotationError, id_: str, outputs: Mapping[str, Any]
+    error: UnsettledRotationError, id_: str, inputs: Inputs, olds: Mapping[str, Any]
 ) -> _PartialFailureError:
     """Return the failure that makes the state remember a rotation that may have happened."""
-    from .outputs import doubt  # noqa: PLC0415
+    from .outputs import doubt
 
-    remembered = {**outputs, **doubt(error.cause, error.triggers)}
+    before = _outputs(error.known, inputs.rotate_on_delete) if error.known else olds
+    remembered = {**before, **doubt(error.cause, error.triggers)}
     return _PartialFailureError(str(error), id_, _marked(remembered))
 
 

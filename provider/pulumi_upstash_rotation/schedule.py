@@ -36,7 +36,7 @@ def next_on_schedule(schedule: str, after: datetime) -> datetime:
     Raises:
         InvalidScheduleError: The expression is malformed or never fires again.
     """
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415  few programs need it
+    from cronsim import CronSim, CronSimError  # few programs need it
 
     try:
         return next(CronSim(schedule, after))

@@ -40,7 +40,7 @@ def _usual_roots() -> bytes:
     if paths.capath:
         bundles.append(Path(paths.capath, "ca-certificates.crt"))
     try:
-        import certifi  # noqa: PLC0415 - optional
+        import certifi  # optional
     except ImportError:
         pass
     else:

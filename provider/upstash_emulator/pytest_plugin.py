@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def upstash_emulator_session() -> Iterator[Emulator]:
     """One running emulator with two databases, for the whole test session."""
     try:
-        from .emulator import Emulator  # noqa: PLC0415 - only tests that use it need the extra
+        from .emulator import Emulator  # only tests that use it need the extra
     except ImportError as error:
         pytest.fail(f"{error}; the fixture needs the extra: pulumi-upstash-rotation[emulator]")
     with Emulator(databases=2) as emulator:

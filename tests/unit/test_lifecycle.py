@@ -69,9 +69,7 @@ def test_a_create_whose_outcome_stays_unknown_hands_over_what_to_remember() -> N
     with pytest.raises(UnsettledRotationError) as raised:
         create(client, Inputs(DATABASE_ID, {"a": 1}), now=NOW)
     assert (raised.value.cause, raised.value.triggers) == ("create", {"a": 1})
-    assert raised.value.known is not None
-    assert raised.value.known.database.known_credentials()["password"] == BEFORE
-    assert raised.value.known.rotated_at is None
+    assert told(raised.value.known) == (BEFORE, None, 0, {})
 
 
 def test_an_update_that_is_not_due_makes_no_call_and_needs_no_client() -> None:
@@ -94,6 +92,15 @@ def test_an_update_whose_outcome_stays_unknown_hands_over_what_to_remember() -> 
     with pytest.raises(UnsettledRotationError) as raised:
         update(lambda: client, Inputs(DATABASE_ID, {"a": 2}), STATE, now=NOW)
     assert (raised.value.cause, raised.value.triggers) == ("trigger: a", {"a": 2})
+    assert raised.value.known is None
+
+
+def test_a_second_rotation_in_doubt_is_judged_against_what_was_found_out_of_the_first() -> None:
+    client: Any = ScriptedClient(reset=LOST, get=[WITH_CREDENTIALS, DOCUMENTED])
+    with pytest.raises(UnsettledRotationError) as raised:
+        update(lambda: client, Inputs(DATABASE_ID, {"a": 3}), DOUBT, now=NOW)
+    assert (raised.value.cause, raised.value.triggers) == ("trigger: a", {"a": 3})
+    assert told(raised.value.known) == (MADE, "trigger: a", 4, {"a": 2})
 
 
 MADE = CREDENTIALS["password"]
