@@ -10,6 +10,7 @@ from aiohttp import web
 from .backend import CommandError, RedisUser
 from .errors import EmulatorError
 from .rest_request import parse, to_json
+from .transports import abort
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,7 +57,7 @@ class DataPlane:
     async def stop(self) -> None:
         """Listen no more, and wait for no client's goodbye."""
         for transport in self._transports:
-            transport.abort()
+            abort(transport)
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -69,7 +70,7 @@ class DataPlane:
             return _error(401, _WRONG_TOKEN)
         database, user, token = found
         if not database.backend.online and request.transport is not None:
-            request.transport.abort()
+            abort(request.transport)
             return web.Response()
         return await _run(request, database, user, token)
 

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from .transports import abort
+
 if TYPE_CHECKING:
     import ssl
     from asyncio import StreamReader, StreamWriter
@@ -49,12 +51,13 @@ class Relay:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         try:
-            with suppress(OSError, asyncio.TimeoutError):
+            # A task that ends cancelled, by `close`, is logged as a crash by asyncio's streams.
+            with suppress(OSError, asyncio.TimeoutError, asyncio.CancelledError):
                 await self._pass_on(reader, writer)
                 writer.close()
                 await asyncio.wait_for(writer.wait_closed(), _GOODBYE_SECONDS)
         finally:
-            writer.transport.abort()
+            abort(writer.transport)
 
     async def _pass_on(self, reader: StreamReader, writer: StreamWriter) -> None:
         redis_reader, redis_writer = await asyncio.open_unix_connection(self._socket_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from upstash_emulator import EmulatedDatabase, Emulator
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong_behind_the_scenes(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What fails in the event loop is only logged there: nobody else would notice."""
+    yield
+    records = [*caplog.get_records("call"), *caplog.get_records("teardown")]
+    errors = [record for record in records if record.levelno >= logging.ERROR]
+    assert not [record.getMessage() for record in errors if record.name == "asyncio"]
 
 
 @pytest.fixture
