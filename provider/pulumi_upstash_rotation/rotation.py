@@ -116,14 +116,15 @@ def _reset(client: UpstashClient, database_id: str, before: str | None) -> Datab
     | the reset's answer | the password read back    | so                              |
     | ------------------ | ------------------------- | ------------------------------- |
     | readable           |                           | it took place                   |
-    | a refusal          |                           | it did not; raised              |
+    | a refusal          |                           | it did not; raised, as in doubt |
+    |                    |                           | if an attempt before it was     |
     | any other, or none | another than before       | it took place                   |
     | any other, or none | the same as before        | it did not; again               |
     | unreadable success | shown, nothing to compare | it took place                   |
     | any other, or none | not shown, or not to tell | again: the one state that harms |
     |                    |                           | is a live password nobody holds |
     """
-    unchanged = False
+    in_doubt = False
     for attempt in range(MAX_RESETS):
         if attempt:
             client.pause(attempt)
@@ -131,13 +132,18 @@ def _reset(client: UpstashClient, database_id: str, before: str | None) -> Datab
             return client.reset_password(database_id)
         except (ApiContractError, ApiOutcomeUnknownError, ServerError) as error:
             last = error
+        except ApiError as error:
+            if in_doubt:  # this one was refused; the one before may have taken place
+                raise ApiOutcomeUnknownError(error.problem, MAY_HAVE_CHANGED) from None
+            raise
         database = _read_back(client, database_id)
         shown = database.password.get_secret_value() if database and database.password else None
         unchanged = shown is not None and shown == before
         told = before is not None or isinstance(last, ApiContractError)
         if database and shown and told and not unchanged:
             return database
-    if unchanged:
+        in_doubt = not unchanged
+    if not in_doubt:
         raise ApiError(last.problem, "reading it back shows that the password has not changed")
     raise ApiOutcomeUnknownError(last.problem, MAY_HAVE_CHANGED)
 

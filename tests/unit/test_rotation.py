@@ -179,6 +179,20 @@ def test_a_refused_reset_is_final(error: ApiError) -> None:
     assert client.operations == ["reset"]
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [ApiConnectionError("gone", passing=True), AuthenticationError("gone", status=401)],
+)
+def test_a_refusal_after_a_lost_answer_leaves_the_outcome_unknown(refusal: ApiError) -> None:
+    client: Any = ScriptedClient(reset=[LOST, refusal], get=AWAY)
+    with pytest.raises(ApiOutcomeUnknownError) as raised:
+        rotated(client)
+    assert str(raised.value) == f"gone; {MAY_HAVE_CHANGED}"
+    client = ScriptedClient(reset=[LOST, refusal], get=UNCHANGED)
+    with pytest.raises(type(refusal)):
+        rotated(client)
+
+
 def test_a_suspended_database_is_not_reset() -> None:
     client: Any = ScriptedClient(get={**WITH_CREDENTIALS, "state": "suspended"})
     with pytest.raises(ApiError, match=r"is suspended .*; nothing has changed"):
