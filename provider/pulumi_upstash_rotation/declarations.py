@@ -5,36 +5,40 @@ Two rotations of one database would reset it in turns, each making the other's p
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import pulumi
 
-_declared: WeakKeyDictionary[Any, dict[str, set[str]]] = WeakKeyDictionary()
-"""Names of the resources by database id, for each running program: a process may run several."""
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+_declared: WeakKeyDictionary[Any, dict[str, MutableMapping[pulumi.Resource, str]]]
+_declared = WeakKeyDictionary()
+"""Resources and their names by database id, for each running program: a process may run several."""
 
 
-def declare(database_id: str, resource_name: str) -> None:
+def declare(database_id: str, resource: pulumi.Resource, resource_name: str) -> None:
     """Remember that a program declares a rotation."""
     program = pulumi.runtime.get_root_resource()
     if program is not None:
-        databases = _declared.setdefault(program, defaultdict(set))
-        databases[database_id].add(resource_name)
+        resources = _declared.setdefault(program, {}).setdefault(database_id, WeakKeyDictionary())
+        resources[resource] = resource_name
 
 
-def check_declared_once(database_id: str, resource_name: str) -> str:
+def check_declared_once(database_id: str, resource: pulumi.Resource, resource_name: str) -> str:
     """Return the id if no other resource of the program names it.
 
     Called when the resource is about to be registered: by then a program has run to its end and
-    declared everything, so that not even the first of two is reset.
+    declared everything, so that not even the first of two is reset. Only an id that becomes known
+    later than that can come too late.
 
     Raises:
         pulumi.RunError: Another resource rotates the same database.
     """
-    declare(database_id, resource_name)
+    declare(database_id, resource, resource_name)
     databases = _declared.get(pulumi.runtime.get_root_resource(), {})
-    names = sorted(databases.get(database_id, ()))
+    names = sorted(databases.get(database_id, {}).values())
     if len(names) > 1:
         raise pulumi.RunError(
             f"Redis database {database_id!r} is declared more than once, by {' and '.join(names)}: "

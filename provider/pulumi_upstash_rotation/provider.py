@@ -26,7 +26,7 @@ from pulumi.runtime import rpc
 
 from . import engine_host
 from .decision import NOTHING_DUE, Decision, decide
-from .errors import ConfigurationError, InvalidInputError, RotationError
+from .errors import ConfigurationError, DatabaseNotFoundError, RotationError
 from .inputs import UNKNOWN, Inputs, find_problems, parse_inputs
 from .settings import CONFIG_KEYS, Settings, resolve_settings
 from .state import CREDENTIALS, parse_state
@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from .lifecycle import Result, UnsettledRotationError
 
 SECRET_OUTPUTS = (*CREDENTIALS, "redis_url", "extra_secret_attributes")
-_SECRET_IN_STATE = (*SECRET_OUTPUTS, "unsettled_triggers")
+# Triggers may be secret today and not tomorrow, when those of the last rotation still are.
+_SECRET_IN_STATE = (*SECRET_OUTPUTS, "triggers", "unsettled_triggers")
+
+_created: set[str] = set()
+"""Databases that this process, which lives for one run, has created a resource for."""
 
 _Method = TypeVar("_Method", bound="Callable[..., Any]")
 
@@ -94,7 +98,11 @@ class RedisPasswordRotationProvider(ResourceProvider):
     @_guarded
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Report everything that is known to be wrong, in preview already."""
-        failures = [_check_failure(problem) for problem in find_problems(_mark_unknown(news))]
+        # No property is named to the engine, which would print its value: that may be secret.
+        failures = [
+            CheckFailure("", f"{problem.argument} {problem}")
+            for problem in find_problems(_mark_unknown(news))
+        ]
         try:
             self._settings()
         except ConfigurationError as error:
@@ -122,6 +130,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
 
         inputs = _inputs(props)
         id_ = str(inputs.database_id)
+        _created.add(id_)
         try:
             result = lifecycle.create(self._client(), inputs, now=_now())
         except lifecycle.UnsettledRotationError as error:
@@ -149,6 +158,9 @@ class RedisPasswordRotationProvider(ResourceProvider):
 
         state = parse_state({"database_id": id_, **props})
         result = lifecycle.read(self._client(), state, now=_now())
+        if result is None and "schema_version" not in props:  # a `get`, not a refresh
+            problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
+            raise DatabaseNotFoundError(problem, "nothing has changed", status=404)
         if result is None:
             return ReadResult(None, {})
         return ReadResult(id_, _outputs(result, state.rotate_on_delete))
@@ -158,7 +170,10 @@ class RedisPasswordRotationProvider(ResourceProvider):
         """Leave the database alone, unless the program asked for a last reset."""
         from . import lifecycle
 
-        for warning in lifecycle.delete(self._client, parse_state(props)):
+        state = parse_state(props)
+        if state.database_id in _created:
+            return  # replaced: the live password is the replacement's, reset or adopted
+        for warning in lifecycle.delete(self._client, state):
             engine_host.warn(warning)
 
     def _settings(self) -> Settings:
@@ -204,13 +219,6 @@ def _in_doubt(
 
 def _inputs(props: Mapping[str, Any]) -> Inputs:
     return parse_inputs(_mark_unknown(props))
-
-
-def _check_failure(problem: InvalidInputError) -> CheckFailure:
-    """Report a problem; the engine prints the value of a named property, which may be secret."""
-    if problem.argument == "database_id":
-        return CheckFailure(problem.argument, str(problem))
-    return CheckFailure("", f"{problem.argument} {problem}")
 
 
 def _mark_unknown(value: Any) -> Any:  # noqa: ANN401  any value that the engine sends

@@ -42,7 +42,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     database_id: pulumi.Output[str]
     """Id of the database; also the id of the resource."""
     triggers: pulumi.Output[Mapping[str, Any]]
-    """The triggers as they were at the last rotation."""
+    """The triggers as they were at the last rotation. Secret, because any of them may be."""
     rotated_at: pulumi.Output[str]
     """When the password was last reset: RFC 3339, UTC. For one that was reset elsewhere: when this
     stack learned of it."""
@@ -190,9 +190,9 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
             )
         if opts is None or opts.id is None:
             if isinstance(database_id, str):
-                declare(database_id, resource_name)
+                declare(database_id, self, resource_name)
             database_id = pulumi.Output.from_input(database_id).apply(
-                lambda id_: check_declared_once(id_, resource_name)
+                lambda id_: check_declared_once(id_, self, resource_name)
             )
         self._time_reasons = pulumi.Output.all(rotation_days, rotation_schedule)
         super().__init__(
@@ -247,7 +247,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     @property
     def attributes(self) -> dict[str, pulumi.Output[Any]]:
         """All outputs that are not secret, by name, to be passed on or exported together."""
-        names = self._output_names() - set(SECRET_OUTPUTS)
+        names = self._output_names() - {*SECRET_OUTPUTS, "triggers"}
         return {
             **{name: getattr(self, name) for name in names},
             "next_rotation_at": self.next_rotation_at,

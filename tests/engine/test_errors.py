@@ -63,9 +63,8 @@ def test_missing_credentials_show_in_the_preview_with_both_ways_to_set_them(
     [
         (
             "database_id='a/b'",
-            "property database_id value {a/b} has a problem: must be the id of an Upstash Redis "
-            "database, such as 96ad0856-03b1-4ee7-9666-e81abd0349e1 (letters, digits, - and _, at "
-            "most 128)",
+            "has a problem: database_id must be the id of an Upstash Redis database, such as "
+            "96ad0856-03b1-4ee7-9666-e81abd0349e1 (letters, digits, - and _, at most 128)",
         ),
         (
             "database_id='x', triggers=['x']",

@@ -330,6 +330,41 @@ def test_a_database_declared_twice_is_one_clear_error_before_any_reset(declared:
     assert declared.database.resets == 0
 
 
+def test_a_database_declared_twice_under_one_name_is_found_too(declared: Declared) -> None:
+    id_ = declared.database.id
+    nested = "pulumi.ResourceOptions(parent=pulumi.ComponentResource('a:b:C', 'a'))"
+    declared.declare(more=f"RedisPasswordRotation('cache', {nested}, database_id={id_!r})")
+    assert "is declared more than once, by cache and cache" in error_of(declared.stack)
+    assert declared.database.resets == 0
+
+
+def test_a_replacement_that_adopts_keeps_the_password_alive(declared: Declared) -> None:
+    declared.declare(rotate_on_create=False, rotate_on_delete=True).up()
+    declared.up("--replace", declared.urn)
+    assert declared.database.resets == 0
+    assert_live(declared)
+
+
+def test_get_of_a_database_that_is_not_there_is_an_error(new_stack: StackFactory) -> None:
+    stack = new_stack("RedisPasswordRotation.get('read', 'no-such-database')")
+    with pytest.raises(PulumiError, match=r"the account has no such database \(404\); nothing"):
+        stack.up()
+
+
+def test_a_trigger_that_was_secret_stays_so_in_the_state(declared: Declared) -> None:
+    declared.declare(more="").up()
+    text = declared.text.replace(
+        "database_id=", "triggers={'who': pulumi.Output.secret('trigger-canary')}, database_id="
+    )
+    write_program(declared.stack.project, text)
+    declared.up()
+    assert declared.database.resets == 2
+    assert "2 unchanged" in declared.up()
+    declared.declare(rotate_on_delete=True).up()
+    assert declared.database.resets == 2
+    assert "trigger-canary" not in declared.stack.stored_text()
+
+
 @pytest.mark.parametrize("theirs", [False, True])
 def test_rotate_on_delete_revokes_the_password_that_it_knows(
     declared: Declared, theirs: bool
