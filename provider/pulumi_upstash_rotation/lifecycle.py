@@ -73,7 +73,7 @@ def create(client: UpstashClient, inputs: Inputs, *, now: datetime) -> Result:
         return Result(adopt(client, id_, now=now), triggers)
     database = look(client, id_)
     cause = str(decision.cause)
-    before = database.password.get_secret_value() if database.password else None
+    before = database.known_credentials().get("password")
     try:
         rotation = rotate(client, id_, before=before, count=0, cause=cause, now=now)
     except ApiOutcomeUnknownError as error:

@@ -158,12 +158,12 @@ class RedisPasswordRotationProvider(ResourceProvider):
 
         state = parse_state({"database_id": id_, **props})
         result = lifecycle.read(self._client(), state, now=_now())
-        if result is None and "schema_version" not in props:  # a `get`, not a refresh
-            problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
-            raise DatabaseNotFoundError(problem, "nothing has changed", status=404)
-        if result is None:
+        if result is not None:
+            return ReadResult(id_, _outputs(result, state.rotate_on_delete))
+        if "schema_version" in props:  # a refresh, not a `get`
             return ReadResult(None, {})
-        return ReadResult(id_, _outputs(result, state.rotate_on_delete))
+        problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
+        raise DatabaseNotFoundError(problem, "nothing has changed", status=404)
 
     @_guarded
     def delete(self, _id: str, props: dict[str, Any]) -> None:

@@ -137,7 +137,7 @@ def _reset(client: UpstashClient, database_id: str, before: str | None) -> Datab
                 raise ApiOutcomeUnknownError(error.problem, MAY_HAVE_CHANGED) from None
             raise
         database = _read_back(client, database_id)
-        shown = database.password.get_secret_value() if database and database.password else None
+        shown = database.known_credentials().get("password") if database else None
         unchanged = shown is not None and shown == before
         told = before is not None or isinstance(last, ApiContractError)
         if database and shown and told and not unchanged:
@@ -162,12 +162,9 @@ def find_out(client: UpstashClient, state: State, *, now: datetime) -> Rotation 
         ApiError: The database could not be read; the matter stays unsettled.
     """
     database = client.get_database(state.database_id)
-    known = state.credentials.get("password")
-    if not database.password or not known:
+    if not database.password or not state.credentials.get("password"):
         return None
-    if database.password.get_secret_value() != known:
-        return Rotation(database, now, state.rotation_count + 1, state.unsettled)
-    return _unchanged(database, state)
+    return _compared(database, state, now)
 
 
 def adopt(client: UpstashClient, database_id: str, *, now: datetime) -> Rotation:
@@ -194,15 +191,16 @@ def refresh(client: UpstashClient, state: State, *, now: datetime) -> Rotation |
         database = client.get_database(state.database_id)
     except DatabaseNotFoundError:
         return None
-    known = state.credentials.get("password")
-    if database.password and known and database.password.get_secret_value() != known:
+    return _compared(database, state, now)
+
+
+def _compared(database: Database, state: State, now: datetime) -> Rotation:
+    """Return what a database tells beside what is remembered of it."""
+    shown, known = database.known_credentials().get("password"), state.credentials.get("password")
+    if shown and known and shown != known:
         # A rotation in doubt explains it, and so has happened.
         count = state.rotation_count + (1 if state.unsettled else 0)
         return Rotation(database, now, count, state.unsettled or "external")
-    return _unchanged(database, state)
-
-
-def _unchanged(database: Database, state: State) -> Rotation:
     return Rotation(
         database.with_missing_credentials(state.credentials),
         state.rotated_at,
@@ -225,18 +223,18 @@ def revoke(client: UpstashClient, state: State) -> tuple[str, ...]:
             which.
     """
     try:
-        password = client.get_database(state.database_id).password
+        shown = client.get_database(state.database_id).known_credentials().get("password")
     except DatabaseNotFoundError:
         return ()
     known = state.credentials.get("password")
-    if not password or not known:
+    if not shown or not known:
         warning = (
             f"the password of Redis database {state.database_id!r} was not reset, although "
             "rotate_on_delete asks for it: it can't be seen whether it is still the one that this "
             "resource made"
         )
         return (warning,)
-    if password.get_secret_value() == known:
+    if shown == known:
         with contextlib.suppress(ApiContractError):  # applied; the answer is not needed
             client.reset_password(state.database_id)
     return ()
