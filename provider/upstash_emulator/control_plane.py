@@ -63,7 +63,8 @@ class ControlPlane:
         self, operation: _Operation
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
-            answer, applied = await self._answer(operation, request)
+            fault = self._faults.take(operation.name, request.match_info.get("id"))
+            answer, applied = await self._answer(operation, request, fault)
             self._recorder.calls.append(
                 Call(
                     operation=operation.name,
@@ -73,15 +74,17 @@ class ControlPlane:
                     status=None if answer.ending == "closed" else answer.status,
                     user_agent=request.headers.get("User-Agent", ""),
                     applied=applied,
+                    fault=fault.kind,
                 )
             )
             return await send(answer, request)
 
         return handle
 
-    async def _answer(self, operation: _Operation, request: web.Request) -> tuple[Answer, bool]:
+    async def _answer(
+        self, operation: _Operation, request: web.Request, fault: Fault
+    ) -> tuple[Answer, bool]:
         """Return the answer to a call, and whether its operation was carried out."""
-        fault = self._faults.take(operation.name, request.match_info.get("id"))
         await asyncio.sleep(self.latency_seconds + fault.delay_before_seconds)
         if not fault.applied:
             return fault.reshape(Answer()), False

@@ -17,6 +17,7 @@ class Call:
         status: Status of the answer; None where the connection was closed instead.
         user_agent: What the client calls itself.
         applied: Whether the operation was carried out.
+        fault: Kind of the fault that it met, such as `closed`; `none`.
     """
 
     operation: str
@@ -26,6 +27,7 @@ class Call:
     status: int | None
     user_agent: str
     applied: bool
+    fault: str = "none"
 
 
 class Recorder:

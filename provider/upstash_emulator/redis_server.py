@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -68,6 +68,7 @@ class RedisServer:
         self._admin = self._client(ADMIN, secret)
         self._stopping = False
         self._listener: _Listener
+        self._reservation: socket.socket | None = None
         server.exit.add_done_callback(self._notice_end)
 
     @classmethod
@@ -139,13 +140,16 @@ class RedisServer:
 
     async def take_offline(self) -> None:
         """Refuse connections and drop those that are open."""
-        self.online = False
-        await self._listener.close()
+        if self.online:
+            self.online = False
+            await self._listener.close()
+            self._reservation = _reserve(self.port)
         await self.administer(*_CUT_OFF)
 
     async def bring_online(self) -> None:
         """Accept connections again, on the same port."""
         if not self.online:
+            self._release()
             await self._listener.open(self.port)
             self.online = True
 
@@ -156,10 +160,16 @@ class RedisServer:
     async def stop(self) -> None:
         """End the process; the folder with its socket is the warden's."""
         self._stopping = True
+        self._release()
         if isinstance(self._listener, Relay):
             await self._listener.close()
         await self._admin.aclose()
         await self._warden.kill(self._server)
+
+    def _release(self) -> None:
+        if self._reservation:
+            self._reservation.close()
+            self._reservation = None
 
     def _client(self, user: str, secret: str) -> Redis:
         return Redis(
@@ -241,6 +251,15 @@ def _reply(reply: Any) -> Any:  # noqa: ANN401 - whatever Redis says
 def _obituary(name: str, exited: ServerExit) -> str:
     last_words = exited.log.strip().rpartition("\n")[2]
     return f"the redis-server of {name} ended by itself (exit status {exited.code}): {last_words}"
+
+
+def _reserve(port: int) -> socket.socket:
+    """Keep others from a port on which no connection is accepted."""
+    reservation = socket.socket()
+    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(OSError):  # somebody else was faster
+        reservation.bind(("127.0.0.1", port))
+    return reservation
 
 
 def _free_port() -> int:

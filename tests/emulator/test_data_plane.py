@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -334,6 +335,13 @@ def test_rest_of_an_unreachable_database_closes_the_connection(
         rest(api, emulator, database, "GET", "/ping")
     database.bring_online()
     assert rest(api, emulator, database, "GET", "/ping").json() == {"result": "PONG"}
+
+
+def test_nobody_else_gets_the_port_of_an_unreachable_database(database: EmulatedDatabase) -> None:
+    database.take_offline()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", database.port))
+    database.bring_online()
 
 
 def test_slow_propagation_keeps_the_old_credentials_and_refuses_the_new_ones(

@@ -33,6 +33,7 @@ def test_calls_are_recorded_in_full(
             500,
             "a-test",
             applied=True,
+            fault="status",
         ),
         Call("unknown", "PUT", "/elsewhere", None, 404, "a-test", applied=False),
     ]
