@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_ROTATION_DAYS: Final = 3650
+DEFAULT_VERIFY_TIMEOUT_SECONDS: Final = 10.0
+MAX_VERIFY_TIMEOUT_SECONDS: Final = 300
 
 
 class Unknown:
@@ -38,6 +40,8 @@ class Inputs:
         rotation_schedule: Cron expression in UTC; None for no schedule.
         rotate_on_create: Reset when first declared; False adopts the current credentials.
         rotate_on_delete: Reset once more when no longer declared.
+        verify: Ask the database itself whether it accepts the new credential.
+        verify_timeout: How long that may take: seconds.
     """
 
     database_id: str | Unknown
@@ -46,6 +50,8 @@ class Inputs:
     rotation_schedule: str | Unknown | None = None
     rotate_on_create: bool | Unknown = True
     rotate_on_delete: bool | Unknown = False
+    verify: bool | Unknown = True
+    verify_timeout: float | Unknown = DEFAULT_VERIFY_TIMEOUT_SECONDS
 
 
 def parse_inputs(arguments: Mapping[str, Any]) -> Inputs:
@@ -102,14 +108,14 @@ def _is_json(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | Unknown)
 
 
-def _rotation_days_problem(value: object) -> str | None:
-    if (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 < value <= MAX_ROTATION_DAYS
-    ):
-        return None
-    return f"must be a number of days, more than 0 and at most {MAX_ROTATION_DAYS}"
+def _number_problem(unit: str, most: int) -> Callable[[Any], str | None]:
+    def problem(value: object) -> str | None:
+        number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+        if 0 < number <= most:
+            return None
+        return f"must be a number of {unit}, more than 0 and at most {most}"
+
+    return problem
 
 
 def _rotation_schedule_problem(value: object) -> str | None:
@@ -127,9 +133,11 @@ def _flag_problem(value: object) -> str | None:
 _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "database_id": _passes_unknown(_database_id_problem),
     "triggers": _optional(_triggers_problem),
-    "rotation_days": _optional(_rotation_days_problem),
+    "rotation_days": _optional(_number_problem("days", MAX_ROTATION_DAYS)),
     "rotation_schedule": _optional(_rotation_schedule_problem),
     "rotate_on_create": _optional(_flag_problem),
     "rotate_on_delete": _optional(_flag_problem),
+    "verify": _optional(_flag_problem),
+    "verify_timeout": _optional(_number_problem("seconds", MAX_VERIFY_TIMEOUT_SECONDS)),
 }
 """The arguments, and what finds the problem with each."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .decision import decide, due
 from .errors import ApiOutcomeUnknownError, RotationError
 from .rotation import Rotation, adopt, find_out, look, refresh, revoke, rotate
+from .state import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
 
     from .client import UpstashClient
     from .inputs import Inputs
+    from .models import Database
     from .state import State
+
+
+class Verify(Protocol):
+    """Asks a database whether it accepts its credentials: `verification.verify()`."""
+
+    def __call__(
+        self, database: Database, before: Mapping[str, str], *, timeout_seconds: float
+    ) -> Verification:
+        """Return what it said."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class UnsettledRotationError(RotationError):
         self.known = known
 
 
-def create(client: UpstashClient, inputs: Inputs, *, now: datetime) -> Result:
+def create(client: UpstashClient, inputs: Inputs, *, now: datetime, verify: Verify) -> Result:
     """Reset the password of a database for the first time, or adopt it as it is.
 
     Raises:
@@ -70,20 +81,25 @@ def create(client: UpstashClient, inputs: Inputs, *, now: datetime) -> Result:
     id_, triggers = str(inputs.database_id), _known(inputs.triggers)
     decision = decide(inputs, None, now=now)
     if not decision.rotate:
-        return Result(adopt(client, id_, now=now), triggers)
+        return Result(_verified(adopt(client, id_, now=now), {}, inputs, verify), triggers)
     database = look(client, id_)
     cause = str(decision.cause)
-    before = database.known_credentials().get("password")
+    before = database.known_credentials()
     try:
-        rotation = rotate(client, id_, before=before, count=0, cause=cause, now=now)
+        rotation = rotate(client, id_, before=before.get("password"), count=0, cause=cause, now=now)
     except ApiOutcomeUnknownError as error:
         known = Result(Rotation(database), {})
         raise UnsettledRotationError(str(error), cause, triggers, known) from None
-    return Result(rotation, triggers)
+    return Result(_verified(rotation, before, inputs, verify), triggers)
 
 
 def update(
-    client: Callable[[], UpstashClient], inputs: Inputs, state: State, *, now: datetime
+    client: Callable[[], UpstashClient],
+    inputs: Inputs,
+    state: State,
+    *,
+    now: datetime,
+    verify: Verify,
 ) -> Result | None:
     """Settle what is in doubt, then reset the password if that is due; None: nothing to do.
 
@@ -92,6 +108,7 @@ def update(
         inputs: What the program declares.
         state: What is remembered.
         now: The present, in UTC.
+        verify: Asks a database whether it accepts its credentials.
 
     Raises:
         UnsettledRotationError: It can't be known whether the password has changed.
@@ -104,6 +121,8 @@ def update(
         # Nobody may hold the live password, or there never was a first rotation.
         must_rotate = finding is None or finding.rotated_at is None
         if finding:
+            if finding.count > state.rotation_count:
+                finding = _verified(finding, state.credentials, inputs, verify)
             result = Result(finding, _triggers_of(finding, state))
             state = replace(
                 state,
@@ -127,7 +146,7 @@ def update(
         )
     except ApiOutcomeUnknownError as error:
         raise UnsettledRotationError(str(error), cause, triggers, result) from None
-    return Result(rotation, triggers)
+    return Result(_verified(rotation, state.credentials, inputs, verify), triggers)
 
 
 def read(client: UpstashClient, state: State, *, now: datetime) -> Result | None:
@@ -159,6 +178,24 @@ def delete(client: Callable[[], UpstashClient], state: State) -> tuple[str, ...]
         RotationError: As for `rotation.revoke()`.
     """
     return revoke(client(), state) if state.rotate_on_delete else ()
+
+
+def _verified(
+    rotation: Rotation, before: Mapping[str, str], inputs: Inputs, verify: Verify
+) -> Rotation:
+    """Return a rotation with what the database itself says of it, if it is to be asked."""
+    if not inputs.verify:
+        return _said(rotation, "not verified: verify is False")
+    if not rotation.database.known_credentials():
+        return _said(rotation, "not verified: the new credentials are not known")
+    assert isinstance(inputs.verify_timeout, float | int)  # noqa: S101  as in `_known()`
+    said = verify(rotation.database, before, timeout_seconds=inputs.verify_timeout)
+    warnings = rotation.warnings if said.verified else (*rotation.warnings, said.sentence)
+    return replace(rotation, verification=said, warnings=warnings)
+
+
+def _said(rotation: Rotation, sentence: str) -> Rotation:
+    return replace(rotation, verification=Verification(verified=False, sentence=sentence))
 
 
 def _triggers_of(rotation: Rotation, state: State) -> Mapping[str, Any]:

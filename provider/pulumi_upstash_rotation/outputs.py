@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .lifecycle import Result
     from .models import Database
     from .rotation import Rotation
+    from .state import Verification
 
 SCHEMA_VERSION: Final = 1
 """Shape of the outputs; goes up when a released version's state needs to be understood apart."""
@@ -38,13 +39,14 @@ def to_outputs(result: Result, *, rotate_on_delete: bool) -> dict[str, Any]:
     public, secret = _split_extra_attributes(database)
     outputs = {
         **_documented(database),
-        **_urls(database),
+        **urls(database),
         "extra_attributes": public,
         "extra_secret_attributes": secret,
         "triggers": result.triggers,
         "rotated_at": rotation.rotated_at and format_time(rotation.rotated_at),
         "rotation_count": rotation.count,
         "rotation_cause": rotation.cause,
+        **_said(rotation.verification),
         "credential_fingerprint": _fingerprint(rotation),
         "rotate_on_delete": rotate_on_delete,
         **(doubt(result.unsettled, result.unsettled_triggers) if result.unsettled else {}),
@@ -57,6 +59,12 @@ def to_outputs(result: Result, *, rotate_on_delete: bool) -> dict[str, Any]:
 def doubt(cause: str, triggers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the outputs that keep a rotation in mind which may or may not have happened."""
     return {"unsettled_rotation": cause, "unsettled_triggers": triggers}
+
+
+def _said(verification: Verification | None) -> dict[str, Any]:
+    if verification is None:
+        return {}
+    return {"verified": verification.verified, "verification": verification.sentence}
 
 
 def _fingerprint(rotation: Rotation) -> str:
@@ -83,21 +91,22 @@ def _plain(value: object) -> object:
     return _documented(value) if isinstance(value, BaseModel) else value
 
 
-def _urls(database: Database) -> dict[str, str]:
-    """Return the URLs that clients connect to.
+def urls(database: Database) -> dict[str, str]:
+    """Return the URLs that clients connect to, `redis_url` (with the password) and `rest_url`.
 
-    The API's `endpoint` is the first label of the host name or the whole host name.
+    The API's `endpoint` is the first label of the host name or the whole host name. A URL that
+    can't be told is left out.
     """
     if not database.endpoint:
         return {}
     authority = database.endpoint if "." in database.endpoint else f"{database.endpoint}.upstash.io"
-    urls = {"rest_url": f"https://{authority}"}
+    found = {"rest_url": f"https://{authority}"}
     host = _host(authority)
     if host and database.port and database.password:
         scheme = "redis" if database.tls is False else "rediss"
         password = quote(database.password.get_secret_value(), safe="")
-        urls["redis_url"] = f"{scheme}://default:{password}@{host}:{database.port}"
-    return urls
+        found["redis_url"] = f"{scheme}://default:{password}@{host}:{database.port}"
+    return found
 
 
 def _host(authority: str) -> str:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from .client import UpstashClient
     from .lifecycle import Result, UnsettledRotationError
+    from .models import Database
+    from .state import Verification
 
 SECRET_OUTPUTS = (*CREDENTIALS, "redis_url", "extra_secret_attributes")
 # Triggers may be secret today and not tomorrow, when those of the last rotation still are.
@@ -132,7 +134,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
         id_ = str(inputs.database_id)
         _created.add(id_)
         try:
-            result = lifecycle.create(self._client(), inputs, now=_now())
+            result = lifecycle.create(self._client(), inputs, now=_now(), verify=_verify)
         except lifecycle.UnsettledRotationError as error:
             raise _in_doubt(error, id_, inputs, {}) from None
         return CreateResult(id_, _outputs(result, inputs.rotate_on_delete))
@@ -144,7 +146,8 @@ class RedisPasswordRotationProvider(ResourceProvider):
 
         inputs = _inputs(news)
         try:
-            result = lifecycle.update(self._client, inputs, parse_state(olds), now=_now())
+            state = parse_state(olds)
+            result = lifecycle.update(self._client, inputs, state, now=_now(), verify=_verify)
         except lifecycle.UnsettledRotationError as error:
             raise _in_doubt(error, id_, inputs, olds) from None
         if result is None:
@@ -188,6 +191,14 @@ class RedisPasswordRotationProvider(ResourceProvider):
 def _now() -> dt.datetime:
     """Return the present: the package's only look at a clock."""
     return dt.datetime.now(dt.timezone.utc)
+
+
+def _verify(
+    database: Database, before: Mapping[str, str], *, timeout_seconds: float
+) -> Verification:
+    from .verification import verify
+
+    return verify(database, before, timeout_seconds=timeout_seconds)
 
 
 def _outputs(result: Result, rotate_on_delete: object) -> dict[str, Any]:

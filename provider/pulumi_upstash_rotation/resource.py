@@ -51,6 +51,10 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     rotation_cause: pulumi.Output[str | None]
     """Why it was last reset: `create`, `trigger: NAME`, `age`, `schedule`; `adopted` for a password
     that was there before, `external` for one that others have reset since."""
+    verified: pulumi.Output[bool | None]
+    """The database was asked, accepted the new credential and refused the old one, where known."""
+    verification: pulumi.Output[str | None]
+    """What it answered, or why it was not asked: a sentence."""
     credential_fingerprint: pulumi.Output[str]
     """Changes whenever the password does and tells nothing about it: a trigger for dependents."""
 
@@ -163,6 +167,8 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         rotation_schedule: pulumi.Input[str] | None = None,
         rotate_on_create: pulumi.Input[bool] | None = None,
         rotate_on_delete: pulumi.Input[bool] | None = None,
+        verify: pulumi.Input[bool] | None = None,
+        verify_timeout: pulumi.Input[float] | None = None,
     ) -> None:
         """Declare a rotation: the password is reset now, and whenever one of the reasons comes up.
 
@@ -182,6 +188,9 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
                 it at first. Changing it later does nothing. True by default.
             rotate_on_delete: True resets the password once more when the resource is deleted, so
                 that nobody knows it any longer. Changing it resets nothing. False by default.
+            verify: True asks the database itself, after a rotation, whether it accepts the new
+                credential and refuses the old one; False leaves that out. True by default.
+            verify_timeout: How long that may take: seconds, 10 by default.
         """
         if opts is not None and opts.import_ is not None:
             raise pulumi.RunError(
@@ -206,6 +215,8 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
                 "rotation_schedule": rotation_schedule,
                 "rotate_on_create": rotate_on_create,
                 "rotate_on_delete": rotate_on_delete,
+                "verify": verify,
+                "verify_timeout": verify_timeout,
             },
             pulumi.ResourceOptions.merge(
                 pulumi.ResourceOptions(additional_secret_outputs=list(SECRET_OUTPUTS)), opts

@@ -16,6 +16,7 @@ from .errors import (
     DatabaseNotFoundError,
     ServerError,
 )
+from .state import Verification
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .state import State
 
 MAX_RESETS: Final = 3
+MAX_READS: Final = 4
 MAY_HAVE_CHANGED: Final = (
     "the password may have changed: run `pulumi up` again, which finds out or resets it once more"
 )
@@ -45,6 +47,7 @@ class Rotation:
         count: How often it was reset by this resource.
         cause: Why it was last reset: `create`, `trigger: NAME`, `age`, `schedule`; `adopted` or
             `external` for a reset that others made; None where nothing is known about it.
+        verification: What the database itself said of it; None where it was not asked.
         warnings: What a person should know, a sentence each; no secret in them.
     """
 
@@ -52,6 +55,7 @@ class Rotation:
     rotated_at: datetime | None = None
     count: int = 0
     cause: str | None = None
+    verification: Verification | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -101,13 +105,34 @@ def rotate(  # noqa: PLR0913  each is a fact about this one rotation
     warnings: tuple[str, ...] = ()
     if not database.password:
         try:
-            database = client.get_database(database_id)
+            database = _read_new(client, database_id, before)
         except ApiError as error:
-            warnings = (f"the password was reset, but reading the new one failed: {error}",)
+            what = "reading the new one failed: `pulumi refresh` tries again"
+            warnings = (f"the password was reset, but {what} ({error})",)
         else:
             if not database.password:
                 warnings = (f"the password was reset, but {NOT_SHOWN}",)
-    return Rotation(database, now, count + 1, cause, warnings)
+    return Rotation(database, now, count + 1, cause, warnings=warnings)
+
+
+def _read_new(client: UpstashClient, database_id: str, before: str | None) -> Database:
+    """Return a database after a reset that told no password.
+
+    Raises:
+        ApiError: It could not be read, or the API goes on showing the password before.
+    """
+    for attempt in range(MAX_READS):
+        if attempt:
+            client.pause(attempt)
+        try:
+            database = client.get_database(database_id)
+        except ApiContractError as error:
+            last: ApiError = error
+            continue
+        if before is None or database.known_credentials().get("password") != before:
+            return database
+        last = ApiError("the API still shows the one before")
+    raise last
 
 
 def _reset(client: UpstashClient, database_id: str, before: str | None) -> Database:
@@ -197,15 +222,17 @@ def refresh(client: UpstashClient, state: State, *, now: datetime) -> Rotation |
 def _compared(database: Database, state: State, now: datetime) -> Rotation:
     """Return what a database tells beside what is remembered of it."""
     shown, known = database.known_credentials().get("password"), state.credentials.get("password")
+    unasked = Verification(verified=False, sentence="not verified: it was found by a refresh")
     if shown and known and shown != known:
         # A rotation in doubt explains it, and so has happened.
         count = state.rotation_count + (1 if state.unsettled else 0)
-        return Rotation(database, now, count, state.unsettled or "external")
+        return Rotation(database, now, count, state.unsettled or "external", unasked)
     return Rotation(
         database.with_missing_credentials(state.credentials),
         state.rotated_at,
         state.rotation_count,
         state.rotation_cause,
+        unasked if shown and not known else state.verification,
     )
 
 

@@ -16,6 +16,19 @@ _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
+class Verification:
+    """What a database itself said about its credentials.
+
+    Attributes:
+        verified: It accepted the new one and refused the old one, where that is known.
+        sentence: What it said, or why it was not asked; no secret in it.
+    """
+
+    verified: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
 class State:
     """What is remembered of the last rotation.
 
@@ -25,6 +38,7 @@ class State:
         rotated_at: When, in UTC; None where that is not known.
         rotation_count: How often this resource has reset the password.
         rotation_cause: Why it was last reset; see `rotation.Rotation`.
+        verification: What the database said of it; None where that is not known.
         rotate_on_delete: What a deletion is to do, as it was last declared.
         credentials: The credentials that are known, by name.
         unsettled: Cause of a rotation that may have happened since, its outcome unknown; None where
@@ -39,6 +53,7 @@ class State:
     rotated_at: datetime | None = None
     rotation_count: int = 0
     rotation_cause: str | None = None
+    verification: Verification | None = None
     rotate_on_delete: bool = False
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     unsettled: str | None = None
@@ -48,6 +63,7 @@ class State:
 
 def parse_state(outputs: Mapping[str, Any]) -> State:
     """Return what a resource's outputs say, those of older versions of this package included."""
+    said = outputs.get("verification")
     return State(
         database_id=outputs["database_id"],
         triggers=outputs.get("triggers") or {},
@@ -55,6 +71,7 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
         # An older state has no count; that there is a state means that there was a reset.
         rotation_count=int(outputs.get("rotation_count", 1 if "rotated_at" in outputs else 0)),
         rotation_cause=outputs.get("rotation_cause"),
+        verification=Verification(outputs.get("verified") is True, said) if said else None,
         rotate_on_delete=outputs.get("rotate_on_delete") is True,
         unsettled=outputs.get("unsettled_rotation"),
         unsettled_triggers=outputs.get("unsettled_triggers") or {},

@@ -128,7 +128,7 @@ def test_the_quick_start_does_what_the_readme_shows(
 def test_the_readme_names_every_public_input() -> None:
     signature = inspect.signature(RedisPasswordRotation.__init__)
     inputs = [each.name for each in signature.parameters.values() if each.kind == each.KEYWORD_ONLY]
-    assert len(inputs) == 6
+    assert len(inputs) == 8
     for name in inputs:
         assert f"| `{name}` |" in README
 

@@ -264,3 +264,26 @@ def test_the_readmes_program_runs_as_it_stands(
         "endpoint": database.endpoint,
         "redis_url": f"rediss://default:{database.password}@127.0.0.1:{database.port}",
     }
+
+
+def test_the_database_itself_confirms_a_rotation(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(program(database, release="2026-11"))
+    assert "warning" not in stack.up()
+    outputs = stack.outputs()
+    assert outputs["verified"] is True
+    assert outputs["verification"] == "Redis accepts the new password and refuses the old one"
+    database.take_offline()
+    write_program(stack.project, program(database, release="2026-12"))
+    expected = "not verified: Redis could not be reached; REST could not be reached"
+    assert f"warning: {expected}" in stack.up()
+    outputs = stack.outputs()
+    assert (outputs["verified"], outputs["verification"]) == (False, expected)
+    assert outputs["password"] == database.password
+    unasked = program(database, release="2027-01").replace("triggers", "verify=False, triggers")
+    write_program(stack.project, unasked)
+    assert "warning" not in stack.up()
+    assert stack.outputs()["verification"] == "not verified: verify is False"
+    assert database.resets == 3

@@ -61,7 +61,14 @@ def test_a_schedule_is_a_cron_expression_that_fires(value: Any) -> None:
     assert (problem.argument, str(problem)) == ("rotation_schedule", BAD_SCHEDULE)
 
 
-@pytest.mark.parametrize("name", ["rotate_on_create", "rotate_on_delete"])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, 300.1, 10**400, "7", True, [], {}])
+def test_a_timeout_is_a_sensible_number(value: Any) -> None:
+    (problem,) = find_problems({"database_id": DATABASE_ID, "verify_timeout": value})
+    expected = "must be a number of seconds, more than 0 and at most 300"
+    assert (problem.argument, str(problem)) == ("verify_timeout", expected)
+
+
+@pytest.mark.parametrize("name", ["rotate_on_create", "rotate_on_delete", "verify"])
 @pytest.mark.parametrize("value", ["true", 1, 0, [], {}])
 def test_a_flag_is_true_or_false(name: str, value: Any) -> None:
     (problem,) = find_problems({"database_id": DATABASE_ID, name: value})
@@ -76,6 +83,8 @@ def test_all_arguments_reach_the_inputs() -> None:
         "rotation_schedule": "0 3 * * 1",
         "rotate_on_create": False,
         "rotate_on_delete": True,
+        "verify": False,
+        "verify_timeout": 30,
     }
     assert vars(parse_inputs({**arguments, "__provider": "x"})) == arguments
 

@@ -18,16 +18,17 @@ from pulumi_upstash_rotation.models import parse_database
 from pulumi_upstash_rotation.outputs import to_outputs
 from pulumi_upstash_rotation.provider import SECRET_OUTPUTS
 from pulumi_upstash_rotation.rotation import Rotation
-from pulumi_upstash_rotation.state import State, parse_state
+from pulumi_upstash_rotation.state import State, Verification, parse_state
 
 from .answers import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
 from .test_decision import JSON
 
+SAID = Verification(verified=True, sentence="Redis accepts it")
 NOW = datetime(2026, 11, 23, 4, 5, 6, 789, tzinfo=timezone.utc)
 
 
 def outputs_of(body: dict[str, Any], triggers: dict[str, Any] | None = None) -> dict[str, Any]:
-    rotation = Rotation(parse_database(body), NOW, 3, "trigger: release")
+    rotation = Rotation(parse_database(body), NOW, 3, "trigger: release", SAID)
     return to_outputs(Result(rotation, triggers or {}), rotate_on_delete=False)
 
 
@@ -58,6 +59,8 @@ def test_every_documented_attribute_is_an_output() -> None:
         "rotated_at": "2026-11-23T04:05:06Z",
         "rotation_count": 3,
         "rotation_cause": "trigger: release",
+        "verified": True,
+        "verification": "Redis accepts it",
         "credential_fingerprint": outputs["credential_fingerprint"],
         "rotate_on_delete": False,
         "schema_version": 1,
@@ -175,6 +178,7 @@ def test_the_state_can_be_read_back_from_the_outputs() -> None:
         rotated_at=NOW.replace(microsecond=0),
         rotation_count=3,
         rotation_cause="trigger: release",
+        verification=SAID,
         rotate_on_delete=False,
         credentials=CREDENTIALS,
     )

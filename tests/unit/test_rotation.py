@@ -18,6 +18,7 @@ from pulumi_upstash_rotation.errors import (
 )
 from pulumi_upstash_rotation.models import parse_database
 from pulumi_upstash_rotation.rotation import (
+    MAX_READS,
     MAX_RESETS,
     MAY_HAVE_CHANGED,
     NOT_SHOWN,
@@ -103,8 +104,35 @@ def test_after_a_reset_a_failing_read_back_is_a_warning() -> None:
     rotation = rotated(ScriptedClient(get=ServerError("it failed", status=500)))
     assert rotation.database.password is None
     assert rotation.warnings == (
-        "the password was reset, but reading the new one failed: it failed",
+        "the password was reset, but reading the new one failed: `pulumi refresh` tries again "
+        "(it failed)",
     )
+
+
+def test_after_a_reset_a_read_back_that_lags_is_waited_for() -> None:
+    client = ScriptedClient(get=[UNCHANGED, UNCHANGED, WITH_CREDENTIALS])
+    rotation = rotated(client)
+    assert rotation.database.password.get_secret_value() == CREDENTIALS["password"]
+    assert rotation.warnings == ()
+    assert client.operations == ["reset", "get", "get", "get"]
+
+
+def test_after_a_reset_an_unreadable_read_back_is_made_again() -> None:
+    client = ScriptedClient(get=[ApiContractError("garbage"), WITH_CREDENTIALS])
+    rotation = rotated(client)
+    assert rotation.database.password.get_secret_value() == CREDENTIALS["password"]
+    assert client.operations == ["reset", "get", "get"]
+
+
+def test_after_a_reset_the_password_before_is_never_taken_for_the_new_one() -> None:
+    client = ScriptedClient(get=UNCHANGED)
+    rotation = rotated(client)
+    assert rotation.database.known_credentials() == {}
+    assert rotation.warnings == (
+        "the password was reset, but reading the new one failed: `pulumi refresh` tries again "
+        "(the API still shows the one before)",
+    )
+    assert client.operations == ["reset"] + ["get"] * MAX_READS
 
 
 LOST = ApiOutcomeUnknownError("lost", "who knows")
