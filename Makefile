@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all of their own set-up; nothing else has to run first.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check format bench env build clean
+.PHONY: help setup demo test check format chaos bench env build clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo "$$p"; exit; }; done)
@@ -27,6 +27,10 @@ demo: $(READY) ## Rotate a real Redis password with a real `pulumi up`, without 
 
 test: $(READY) ## Run every test
 	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" python -m pytest $(ARGS)
+
+chaos: $(READY) ## Run N sequences of faults and kills, drawn from SEED, and print a table
+	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" PYTHONPATH=tools \
+		python -m tests.chaos $(or $(N),20) $(SEED)
 
 bench: $(READY) ## Compare with a naive provider; options in ARGS, such as ARGS="--rounds 3"
 	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" PYTHONPATH=tools \

@@ -1,0 +1,102 @@
+"""A pulumi command that runs in the background, to be killed or interrupted in the middle."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pulumi_stack import Stack
+
+Ending = Literal["engine", "provider", "both", "interrupt", "interrupt twice"]
+"""What is killed with SIGKILL, or how often Ctrl-C is pressed."""
+
+ORPHAN_SECONDS = 1.0
+"""An orphaned provider finishes its call and then waits for ever; how long it may."""
+
+
+class Run:
+    """One pulumi command on a stack."""
+
+    def __init__(self, stack: Stack, *command: str) -> None:
+        """Start it."""
+        self._output = (stack.folder / "run.log").open("w+b")
+        self._process = subprocess.Popen(
+            ["pulumi", *command, "--non-interactive", "--color=never", "--stack", stack.name],
+            cwd=stack.project,
+            env=stack.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_until(self, reached: Callable[[], bool], seconds: float = 60) -> bool:
+        """Wait for a moment; say whether it came while the command was running."""
+        deadline = time.monotonic() + seconds
+        while self.running():
+            if reached():
+                return True
+            assert time.monotonic() < deadline, "never came so far"
+            time.sleep(0.01)
+        return False
+
+    def end(self, ending: Ending) -> bool:
+        """Kill or interrupt the command, and let nothing of it run on; say if it was hit."""
+        family = self._family()
+        providers = [each for each in family if _is_provider(each)]
+        victims = {"engine": [self._process], "provider": providers}.get(ending, [])
+        victims = [self._process, *providers] if ending == "both" else victims
+        hit = self.running() and (bool(victims) or ending.startswith("interrupt"))
+        for victim in victims:
+            with suppress(psutil.NoSuchProcess):
+                victim.kill()
+        if ending.startswith("interrupt"):
+            self._interrupt()
+        if ending == "interrupt twice":
+            time.sleep(0.3)
+            self._interrupt()
+        self._process.wait(120)
+        self._bury(family)
+        return hit
+
+    def wait(self) -> tuple[int, str]:
+        """Return the exit code and all that was printed."""
+        code = self._process.wait(300)
+        self._output.seek(0)
+        text = self._output.read().decode(errors="replace")
+        self._output.close()
+        return code, text
+
+    def _family(self) -> list[psutil.Process]:
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self._process.pid).children(recursive=True)
+        return []
+
+    def _interrupt(self) -> None:
+        if self.running():
+            self._process.send_signal(signal.SIGINT)
+
+    @staticmethod
+    def _bury(family: list[psutil.Process]) -> None:
+        _, left = psutil.wait_procs(family, timeout=ORPHAN_SECONDS)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=10)
+
+
+def _is_provider(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "pulumi.dynamic" in " ".join(process.cmdline())
+    return False
