@@ -3,7 +3,8 @@
 | what happened                             | GET   | POST reset-password               |
 | ----------------------------------------- | ----- | --------------------------------- |
 | no connection: refused, timed out, no DNS | again | again, it never left              |
-| certificate or proxy refused              | no    | no, it never left                 |
+| broken off while it was being made        | again | again, it never left              |
+| certificate, TLS or proxy refused         | no    | no, it never left                 |
 | 429                                       | again | again, the API did not look at it |
 | connection lost, read timeout, 5xx        | again | no, it may have been applied      |
 | any other status                          | no    | no                                |
@@ -11,19 +12,23 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import requests
 import tenacity
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NewConnectionError, ProxyError
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import InvalidHeader, LocationValueError, NewConnectionError, ProxyError
 from urllib3.util import Retry
 
 from ._version import __version__
@@ -46,6 +51,8 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
+_LOG: Final = logging.getLogger(__name__)
+
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 60.0
 """Longest silence while waiting for an answer."""
@@ -54,6 +61,8 @@ RETRY_BUDGET_SECONDS: Final = 90.0
 MAX_ATTEMPTS: Final = 10
 MAX_CONNECTIONS: Final = 64
 """Connections kept open; the provider process serves one resource per thread."""
+TELLING_WAIT_SECONDS: Final = 2.0
+"""A person is told of a wait that is longer."""
 MAX_ANSWER_BYTES: Final = 8 << 20
 """A Database object has 2 KB."""
 
@@ -92,12 +101,20 @@ class Transport:
 
     Args:
         settings: The account and the API's base URL.
+        tell: Tells a person why there is a long wait, a line each; called where the wait is.
         sleep: Waits between two attempts, in seconds.
     """
 
-    def __init__(self, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tell: Callable[[str], None] = _LOG.info,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Prepare the session; no request is made."""
         self._api_url = settings.api_url
+        self._tell = tell
         self._sleep = sleep
         self._session = _session(settings)
 
@@ -116,6 +133,7 @@ class Transport:
             stop=tenacity.stop_before_delay(RETRY_BUDGET_SECONDS)
             | tenacity.stop_after_attempt(MAX_ATTEMPTS),
             sleep=self._sleep,
+            before_sleep=self._announce,
             reraise=True,
         )
         return attempts(self._request_once, call)
@@ -124,8 +142,16 @@ class Transport:
         """Wait."""
         self._sleep(seconds)
 
+    def _announce(self, state: tenacity.RetryCallState) -> None:
+        wait = state.next_action.sleep if state.next_action else 0.0
+        error = state.outcome.exception() if state.outcome else None
+        if wait >= TELLING_WAIT_SECONDS and isinstance(error, ApiError):
+            self._tell(f"{error.problem}; trying again in {wait:.0f} s")
+
     def _request_once(self, call: Call) -> bytes:
-        status = None
+        status, body = None, b""
+        _wire.open = True
+        started = time.monotonic()
         try:
             with self._session.request(
                 call.method,
@@ -136,9 +162,18 @@ class Transport:
             ) as answer:
                 status = answer.status_code
                 body = _bounded_body(answer)
-        except requests.RequestException as error:
-            # `from None`: the cause's text holds the URL and, at worst, a piece of the answer.
-            raise self._transport_error(call, error, status) from None
+        except Exception as error:  # noqa: BLE001  whatever it is, the request may have been sent
+            # Its text holds the URL and, at worst, a piece of the answer.
+            kinds = " < ".join(type(cause).__name__ for cause in _causes(error))
+            _LOG.debug("%s %s: %s, wire open: %s", call.method, call.path, kinds, _wire.open)
+            if status is None or _is_success(status):
+                raise self._transport_error(call, error, status) from None
+        took = time.monotonic() - started
+        kind_of_body = answer.headers.get("Content-Type", "no content type")
+        _LOG.debug(
+            "%s %s: %d in %.3f s, %d bytes, %s",
+            *(call.method, call.path, status, took, len(body), kind_of_body),
+        )
         if _is_success(status):
             return body
         kind, what = _status_meaning(status, body)
@@ -150,17 +185,13 @@ class Transport:
             retry_after_seconds=_retry_after(answer),
         )
 
-    def _transport_error(
-        self, call: Call, error: requests.RequestException, status: int | None
-    ) -> ApiError:
-        if status is not None and _is_success(status):
+    def _transport_error(self, call: Call, error: Exception, status: int | None) -> ApiError:
+        if status is not None:
             return call.unreadable("its answer broke off")
-        causes = list(_causes(error))
         where = f"cannot {call.attempt}: {self._api_url}"
-        for kind, what, passing in _NEVER_SENT:
-            if any(isinstance(cause, kind) for cause in causes):
-                problem = f"{where} {what}"
-                return ApiConnectionError(problem, call.nothing_happened, passing=passing)
+        if not _wire.open or _is_about_the_way(error):
+            what, passing = _why_not_sent(error)
+            return ApiConnectionError(f"{where} {what}", call.nothing_happened, passing=passing)
         what = (
             f"gave no answer within {READ_TIMEOUT_SECONDS:.0f} s"
             if isinstance(error, requests.Timeout)
@@ -169,22 +200,89 @@ class Transport:
         return ApiOutcomeUnknownError(f"{where} {what}", call.if_applied)
 
 
-_NEVER_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
+_PROXY: Final = "could not be reached through the proxy (HTTPS_PROXY names it)"
+_BROKEN_OFF: Final = "broke off the connection while it was being made"
+_NOT_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
     (
         ssl.SSLCertVerificationError,
         "has a certificate that is not trusted (REQUESTS_CA_BUNDLE names what is)",
         False,
     ),
-    (ProxyError, "could not be reached through the proxy (HTTPS_PROXY names it)", False),
+    (ProxyError, _PROXY, False),
+    (requests.exceptions.InvalidURL, _PROXY, False),
+    (requests.exceptions.InvalidSchema, _PROXY, False),
+    (LocationValueError, _PROXY, False),
+    (ssl.SSLEOFError, _BROKEN_OFF, True),
+    (ssl.SSLError, "does not speak TLS as it should", False),
     (NewConnectionError, "could not be reached", True),
-    (
-        ConnectTimeoutError,
-        f"did not accept a connection within {CONNECT_TIMEOUT_SECONDS:.0f} s",
-        True,
-    ),
+    (requests.Timeout, f"did not connect within {CONNECT_TIMEOUT_SECONDS:.0f} s", True),
+    (requests.RequestException, _BROKEN_OFF, True),
+    (OSError, "can't be trusted: what REQUESTS_CA_BUNDLE names can't be read", False),
 )
-"""Causes that surely come before a request is sent, the most telling first: the exception, what it
-means, and whether it may pass by itself."""
+"""What keeps a request from being sent, the most telling first: an exception, what it means, and
+whether it may pass by itself. The API's own URL was checked with the settings."""
+
+
+def _is_about_the_way(error: Exception) -> bool:
+    """Say whether an error comes before any connection is made: about a URL or a CA bundle."""
+    about_a_url = (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        LocationValueError,
+    )
+    about_a_file = isinstance(error, OSError) and not isinstance(error, requests.RequestException)
+    return about_a_file or isinstance(error, about_a_url)
+
+
+def _why_not_sent(error: Exception) -> tuple[str, bool]:
+    causes = list(_causes(error))
+    found = (entry for entry in _NOT_SENT if any(isinstance(each, entry[0]) for each in causes))
+    _, what, passing = next(found, (Exception, "could not be reached", False))
+    return what, passing
+
+
+class _Wire(threading.local):
+    """Whether this thread's request may have left; it may unless a connection is being made."""
+
+    open = True
+
+
+_wire: Final = _Wire()
+
+
+class _Connection(HTTPConnection):
+    """Notes that it is being made: what fails meanwhile has surely changed nothing."""
+
+    def connect(self) -> None:
+        _wire.open = False
+        super().connect()
+        _wire.open = True
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Has its connections noted, with and without a proxy."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  handed on
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401  same
+        manager = super().proxy_manager_for(proxy, **options)
+        if type(manager) is ProxyManager:  # SOCKS has connections of its own
+            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        return manager
 
 
 def _session(settings: Settings) -> requests.Session:
@@ -197,7 +295,7 @@ def _session(settings: Settings) -> requests.Session:
     session.headers["Accept"] = "application/json"
     # Plain http stays on this machine: never hand its API key to a proxy.
     session.trust_env = not is_loopback(urlsplit(settings.api_url).hostname or "")
-    adapter = HTTPAdapter(pool_maxsize=MAX_CONNECTIONS)
+    adapter = _Adapter(pool_maxsize=MAX_CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -21,7 +21,7 @@ def main(count: int, seed: int) -> int:
     started, records, broken = time.monotonic(), [], []
     with (
         tempfile.TemporaryDirectory(prefix="chaos-") as folder,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool,
     ):
         jobs = [
             pool.submit(run_sequence, make_plan(number), Path(folder, str(number)))

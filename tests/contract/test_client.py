@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +28,7 @@ from pulumi_upstash_rotation.errors import (
 from pulumi_upstash_rotation.settings import Settings
 from pulumi_upstash_rotation.transport import MAX_ATTEMPTS, RETRY_BUDGET_SECONDS, Transport
 from upstash_emulator import Emulator, Fault
+from upstash_emulator.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -361,6 +362,110 @@ def test_an_untrusted_certificate_is_final_and_nothing_was_sent(
         with pytest.raises(ApiConnectionError, match=r"certificate that is not trusted.*has not"):
             client.reset_password("some-id")
     assert waits == []
+
+
+@contextmanager
+def server(greeting: bytes) -> Iterator[int]:
+    """Accept connections on a loopback port, say something, and hang up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection, suppress(OSError):
+                    connection.recv(64)
+                    connection.sendall(greeting)
+                    connection.shutdown(socket.SHUT_RDWR)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "what", "tries"),
+    [
+        (b"", "broke off the connection while it was being made", MAX_ATTEMPTS),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "does not speak TLS as it should", 1),
+    ],
+)
+def test_a_connection_that_was_never_made_sent_nothing(
+    new_client: Callable[..., UpstashClient],
+    waits: list[float],
+    greeting: bytes,
+    what: str,
+    tries: int,
+) -> None:
+    with server(greeting) as port:
+        client = new_client(url=f"https://127.0.0.1:{port}")
+        with pytest.raises(ApiConnectionError, match=f"{what}{UNCHANGED}$"):
+            client.reset_password("some-id")
+    assert len(waits) == tries - 1
+
+
+def test_a_refusal_that_broke_off_is_still_a_refusal(
+    client: UpstashClient, emulator: Emulator, database: EmulatedDatabase
+) -> None:
+    half = Answer(status=403, body=b"half of it", ending="cut_off")
+    emulator.fault(Fault("half", applied=False, reshape=lambda _: half), operation="reset")
+    with pytest.raises(PermissionDeniedError, match=rf"\(403\){UNCHANGED}$"):
+        client.reset_password(database.id)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("HTTPS_PROXY", "http://[", "through the proxy"),
+        ("HTTPS_PROXY", "http://:99999", "through the proxy"),
+        ("HTTPS_PROXY", "socks5://127.0.0.1:9", "through the proxy"),
+        ("HTTPS_PROXY", "nonsense://127.0.0.1:9", "through the proxy"),
+        ("REQUESTS_CA_BUNDLE", "/no/such/file", "what REQUESTS_CA_BUNDLE names can't be read"),
+    ],
+)
+def test_a_setting_of_the_environment_that_cannot_be_used_sent_nothing(
+    new_client: Callable[..., UpstashClient],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    what: str,
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv(name, value)
+    with server(b"") as port:
+        client = new_client(url=f"https://upstash.invalid:{port}")
+        with pytest.raises(ApiConnectionError, match=f"{what}.*{UNCHANGED}$"):
+            client.reset_password("some-id")
+
+
+def test_what_nobody_foresaw_may_have_been_a_reset(
+    client: UpstashClient,
+    emulator: Emulator,
+    database: EmulatedDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def explode(*_: object) -> None:
+        raise RuntimeError(database.password)
+
+    monkeypatch.setattr("requests.models.Response.iter_content", explode)
+    emulator.answer = "with_credentials"
+    with pytest.raises(ApiContractError, match=f"its answer broke off{MAY_HAVE}$"):
+        client.reset_password(database.id)
+
+
+def test_a_long_wait_is_told(emulator: Emulator, database: EmulatedDatabase) -> None:
+    told: list[str] = []
+    settings = Settings(emulator.email, emulator.api_key, emulator.url)
+    client = UpstashClient(Transport(settings, tell=told.append, sleep=lambda _: None))
+    emulator.fault(Fault.status(429, retry_after=7), operation="reset")
+    client.reset_password(database.id)
+    (line,) = told
+    where = f"cannot reset the password of Redis database '{database.id}': {emulator.url}"
+    assert line.startswith(f"{where} is still limiting requests (429): try again later; trying ag")
 
 
 def test_a_proxy_that_is_not_there_never_saw_the_request(
