@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from .errors import ApiContractError
@@ -13,7 +14,11 @@ from .models import Database, parse_database
 from .transport import Call, Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .settings import Settings
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class UpstashClient:
@@ -80,6 +85,10 @@ class UpstashClient:
         """Wait before something is tried again."""
         self._transport.pause(seconds)
 
+    def tell(self, message: str) -> None:
+        """Tell a person what takes time."""
+        self._transport.tell(message)
+
     def _database(self, call: Call, database_id: str) -> Database:
         body = self._transport.request(call)
         try:
@@ -94,12 +103,17 @@ class UpstashClient:
 _one_at_a_time = threading.Lock()
 
 
-def client_for(settings: Settings) -> UpstashClient:
-    """Return this process's one client, with its one pool of connections, for these settings."""
+def client_for(settings: Settings, tell: Callable[[str], None] = _LOG.info) -> UpstashClient:
+    """Return this process's one client, with its one pool of connections, for these settings.
+
+    Args:
+        settings: The account and the API.
+        tell: Tells a person what takes time, a line each.
+    """
     with _one_at_a_time:
-        return _client_for(settings)
+        return _client_for(settings, tell)
 
 
 @functools.cache
-def _client_for(settings: Settings) -> UpstashClient:
-    return UpstashClient(Transport(settings))
+def _client_for(settings: Settings, tell: Callable[[str], None]) -> UpstashClient:
+    return UpstashClient(Transport(settings, tell=tell))

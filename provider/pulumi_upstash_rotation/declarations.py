@@ -26,7 +26,7 @@ def declare(database_id: str, resource: pulumi.Resource, resource_name: str) -> 
         resources[resource] = resource_name
 
 
-def check_declared_once(database_id: str, resource: pulumi.Resource, resource_name: str) -> str:
+def check_declared_once(database_id: Any, resource: pulumi.Resource, resource_name: str) -> Any:  # noqa: ANN401  whatever a program gives
     """Return the id if no other resource of the program names it.
 
     Called when the resource is about to be registered: by then a program has run to its end and
@@ -36,6 +36,8 @@ def check_declared_once(database_id: str, resource: pulumi.Resource, resource_na
     Raises:
         pulumi.RunError: Another resource rotates the same database.
     """
+    if not isinstance(database_id, str):
+        return database_id  # the provider says what is wrong with it
     declare(database_id, resource, resource_name)
     databases = _declared.get(pulumi.runtime.get_root_resource(), {})
     names = sorted(databases.get(database_id, {}).values())

@@ -35,7 +35,7 @@ def fail_with(message: str, *, partial: tuple[str, Mapping[str, object]] | None 
     """
     context = _local_of_caller("context")
     if hasattr(context, "set_trailing_metadata"):
-        details = [_init_failed(message, *partial)] if partial else []
+        details = _init_failed(message, *partial) if partial else []
         context.set_trailing_metadata(((_STATUS_DETAILS, _encoded_status(message, details)),))
 
 
@@ -81,13 +81,15 @@ def _varint(number: int) -> bytes:
     return bytes(encoded)
 
 
-def _init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
+def _init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> list[bytes]:
     """Return the detail by which the engine knows that a resource exists in spite of a failure."""
+    provider = _local_of_caller("props") or _local_of_caller("news")
+    if not isinstance(provider, dict) or "__provider" not in provider:
+        return []
     from google.protobuf.any_pb2 import Any as AnyMessage  # as for grpc below
     from pulumi.runtime import rpc
     from pulumi.runtime.proto import provider_pb2
 
-    provider = _local_of_caller("props") or _local_of_caller("news")
     properties = asyncio.run(
         rpc.serialize_properties({**outputs, "__provider": provider["__provider"]}, {})
     )
@@ -95,7 +97,7 @@ def _init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(id=id_, properties=properties, reasons=[reason])
     )
-    return detail.SerializeToString()
+    return [detail.SerializeToString()]
 
 
 def _log(severity: str, message: str, urn: str) -> bool:

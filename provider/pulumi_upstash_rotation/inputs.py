@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_ROTATION_DAYS: Final = 3650
+MAX_EXACT_INTEGER: Final = 2**53
+"""Beyond it a 64-bit float, the only number that Pulumi's wire format knows, loses digits."""
 DEFAULT_VERIFY_TIMEOUT_SECONDS: Final = 10.0
 MAX_VERIFY_TIMEOUT_SECONDS: Final = 300
 
@@ -95,17 +98,31 @@ def _database_id_problem(value: object) -> str | None:
 
 
 def _triggers_problem(value: object) -> str | None:
-    if isinstance(value, Mapping) and _is_json(value):
+    if isinstance(value, Mapping) and is_json(value):
         return None
-    return 'must be a map from names to JSON values, such as {"release": "2026-11"}'
+    return (
+        "must be a map from names to JSON values (numbers finite, integers at most 2^53), such as "
+        '{"release": "2026-11"}'
+    )
 
 
-def _is_json(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(map(_is_json, value))
-    return value is None or isinstance(value, str | int | float | Unknown)
+def is_json(value: object) -> bool:
+    """Say whether Pulumi can send and store a value without loss; unknown ones pass."""
+    match value:
+        case Mapping():
+            return all(
+                isinstance(key, str) and is_json(key) and is_json(item)
+                for key, item in value.items()
+            )
+        case list() | tuple():
+            return all(map(is_json, value))
+        case str():
+            return value == value.encode(errors="replace").decode()
+        case int():
+            return abs(value) <= MAX_EXACT_INTEGER
+        case float():
+            return math.isfinite(value)
+    return value is None or isinstance(value, Unknown)
 
 
 def _number_problem(unit: str, most: int) -> Callable[[Any], str | None]:

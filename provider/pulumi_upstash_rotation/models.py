@@ -6,7 +6,7 @@ the documented object any more; they are read where an account still gets them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 from pydantic import (
     AliasGenerator,
@@ -23,15 +23,13 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from .errors import ApiContractError
+from .inputs import MAX_EXACT_INTEGER
 from .state import CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic import ValidationInfo
-
-MAX_EXACT_INTEGER: Final = 2**53
-"""Beyond it a 64-bit float, the only number that Pulumi's wire format knows, loses digits."""
 
 
 def _decimal(value: object) -> object:

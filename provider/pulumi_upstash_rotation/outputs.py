@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from .models import MAX_EXACT_INTEGER
+from .inputs import MAX_EXACT_INTEGER
 from .state import format_time
 
 if TYPE_CHECKING:

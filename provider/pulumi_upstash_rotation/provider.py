@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import logging
 import os
+import traceback
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pulumi import output
@@ -26,7 +28,7 @@ from pulumi.runtime import rpc
 
 from . import engine_host
 from .decision import NOTHING_DUE, Decision, decide
-from .errors import ConfigurationError, DatabaseNotFoundError, RotationError
+from .errors import ConfigurationError, DatabaseNotFoundError, InvalidInputError, RotationError
 from .inputs import UNKNOWN, Inputs, find_problems, parse_inputs
 from .settings import CONFIG_KEYS, Settings, resolve_settings
 from .state import CREDENTIALS, parse_state
@@ -47,6 +49,9 @@ _SECRET_IN_STATE = (*SECRET_OUTPUTS, "triggers", "unsettled_triggers")
 
 _created: set[str] = set()
 """Databases that this process, which lives for one run, has created a resource for."""
+
+_REPORT = "please report it, with what UPSTASH_ROTATION_DEBUG=1 shows"
+_LOG = logging.getLogger(__name__)
 
 _Method = TypeVar("_Method", bound="Callable[..., Any]")
 
@@ -72,11 +77,15 @@ def _guarded(method: _Method) -> _Method:
             return method(*args)
         except _PartialFailureError as error:
             message, partial = str(error), error.partial
+        except InvalidInputError as error:
+            message = f"{error.argument} {error}"
         except RotationError as error:
             message = str(error)
         except BaseException as error:  # noqa: BLE001
             # The text of a foreign error may hold a value of the state; its type has to do.
-            message = f"unexpected {type(error).__name__} in {method.__name__}: please report it"
+            message = f"unexpected {type(error).__name__} in {method.__name__}: {_REPORT}"
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            _LOG.debug("unexpected %s at\n%s", type(error).__name__, frames)
         engine_host.fail_with(message, partial=partial)
         raise RotationError(message)
 
@@ -96,6 +105,8 @@ class RedisPasswordRotationProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Keep the part of the stack's config that concerns us."""
         self._config = {key: req.config.get(key) for key in CONFIG_KEYS}
+        if os.environ.get("UPSTASH_ROTATION_DEBUG", "0") not in {"", "0"}:
+            _log_to_stderr()
 
     @_guarded
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
@@ -115,6 +126,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Say whether an update would reset a password; `__provider` and outputs play no part."""
         decision = decide(_inputs(news), parse_state(olds), now=_now())
+        _LOG.debug("diff of %s: %s", olds.get("database_id"), decision)
         if decision.rotate:
             engine_host.inform(_announcement(decision))
         if decision.rotate and not decision.by_input:
@@ -185,7 +197,17 @@ class RedisPasswordRotationProvider(ResourceProvider):
     def _client(self) -> UpstashClient:
         from .client import client_for
 
-        return client_for(self._settings())
+        return client_for(self._settings(), engine_host.inform)
+
+
+def _log_to_stderr() -> None:
+    """Show what this package does, secrets left out; the engine shows a provider's stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger = logging.getLogger(__package__)
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
 
 
 def _now() -> dt.datetime:
@@ -198,7 +220,8 @@ def _verify(
 ) -> Verification:
     from .verification import verify
 
-    return verify(database, before, timeout_seconds=timeout_seconds)
+    told = engine_host.inform
+    return verify(database, before, timeout_seconds=timeout_seconds, tell=told)
 
 
 def _outputs(result: Result, rotate_on_delete: object) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 # Pulumi reads the annotations below when a program runs.
-from collections.abc import Mapping, Sequence  # noqa: TC003
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
 from .declarations import check_declared_once, declare
+from .inputs import UNKNOWN, find_problems, is_json
 from .provider import SECRET_OUTPUTS, RedisPasswordRotationProvider
 from .schedule import next_rotation
 from .state import format_time, parse_time
@@ -197,27 +198,28 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
                 f"{resource_name}: Pulumi can't import dynamic resources; declare it with "
                 "rotate_on_create=False to adopt the password that the database has"
             )
+        inputs = {
+            "database_id": database_id,
+            "triggers": triggers,
+            "rotation_days": rotation_days,
+            "rotation_schedule": rotation_schedule,
+            "rotate_on_create": rotate_on_create,
+            "rotate_on_delete": rotate_on_delete,
+            "verify": verify,
+            "verify_timeout": verify_timeout,
+        }
+        _check_sendable(inputs, resource_name)
         if opts is None or opts.id is None:
             if isinstance(database_id, str):
                 declare(database_id, self, resource_name)
-            database_id = pulumi.Output.from_input(database_id).apply(
+            inputs["database_id"] = pulumi.Output.from_input(database_id).apply(
                 lambda id_: check_declared_once(id_, self, resource_name)
             )
         self._time_reasons = pulumi.Output.all(rotation_days, rotation_schedule)
         super().__init__(
             RedisPasswordRotationProvider(),
             resource_name,
-            {
-                **dict.fromkeys(self._output_names()),
-                "database_id": database_id,
-                "triggers": triggers,
-                "rotation_days": rotation_days,
-                "rotation_schedule": rotation_schedule,
-                "rotate_on_create": rotate_on_create,
-                "rotate_on_delete": rotate_on_delete,
-                "verify": verify,
-                "verify_timeout": verify_timeout,
-            },
+            {**dict.fromkeys(self._output_names()), **inputs},
             pulumi.ResourceOptions.merge(
                 pulumi.ResourceOptions(additional_secret_outputs=list(SECRET_OUTPUTS)), opts
             ),
@@ -272,3 +274,28 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     @classmethod
     def _output_names(cls) -> set[str]:
         return set(RedisPasswordRotation.__annotations__)
+
+
+def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
+    """Refuse what Pulumi cannot send: its own error is a traceback that shows the value.
+
+    Everything else that may be wrong is the provider's to say, all at once.
+
+    Raises:
+        pulumi.RunError: An argument holds something that is no JSON value.
+    """
+    known = {name: _known_part(value) for name, value in inputs.items()}
+    for problem in find_problems(known):
+        if not is_json(known[problem.argument]):
+            raise pulumi.RunError(f"{resource_name}: {problem.argument} {problem}")
+
+
+def _known_part(value: Any) -> Any:  # noqa: ANN401  any value of a program
+    """Return a value with the rotation's own mark for what becomes known later."""
+    if isinstance(value, pulumi.Output | Awaitable):
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        return {key: _known_part(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known_part(item) for item in value]
+    return value

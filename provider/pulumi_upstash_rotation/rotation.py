@@ -161,6 +161,7 @@ def _reset(client: UpstashClient, database_id: str, before: str | None) -> Datab
             if in_doubt:  # this one was refused; the one before may have taken place
                 raise ApiOutcomeUnknownError(error.problem, MAY_HAVE_CHANGED) from None
             raise
+        client.tell(f"{last.problem}: the password is read back to see whether it has changed")
         database = _read_back(client, database_id)
         shown = database.known_credentials().get("password") if database else None
         unchanged = shown is not None and shown == before

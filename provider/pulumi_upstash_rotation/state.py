@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, Final
 
 CREDENTIALS: Final = ("password", "rest_token", "read_only_rest_token")
 """What a reset revokes and makes anew, by the API's names."""
@@ -62,22 +61,41 @@ class State:
 
 
 def parse_state(outputs: Mapping[str, Any]) -> State:
-    """Return what a resource's outputs say, those of older versions of this package included."""
-    said = outputs.get("verification")
+    """Return what a resource's outputs say, those of older versions of this package included.
+
+    What is of another type than this package writes, after an edit by hand, counts as absent.
+    """
+
+    def text(name: str) -> str | None:
+        value = outputs.get(name)
+        return value if isinstance(value, str) and value else None
+
+    def values(name: str) -> Mapping[str, Any]:
+        value = outputs.get(name)
+        return value if isinstance(value, Mapping) else {}
+
+    said = text("verification")
     return State(
-        database_id=outputs["database_id"],
-        triggers=outputs.get("triggers") or {},
+        database_id=text("database_id") or "",
+        triggers=values("triggers"),
         rotated_at=parse_time(outputs.get("rotated_at")),
-        # An older state has no count; that there is a state means that there was a reset.
-        rotation_count=int(outputs.get("rotation_count", 1 if "rotated_at" in outputs else 0)),
-        rotation_cause=outputs.get("rotation_cause"),
+        rotation_count=_count(outputs),
+        rotation_cause=text("rotation_cause"),
         verification=Verification(outputs.get("verified") is True, said) if said else None,
         rotate_on_delete=outputs.get("rotate_on_delete") is True,
-        unsettled=outputs.get("unsettled_rotation"),
-        unsettled_triggers=outputs.get("unsettled_triggers") or {},
+        unsettled=text("unsettled_rotation"),
+        unsettled_triggers=values("unsettled_triggers"),
         inputs_lag=outputs.get("inputs_lag") is True,
-        credentials={name: outputs[name] for name in CREDENTIALS if outputs.get(name)},
+        credentials={name: value for name in CREDENTIALS if (value := text(name))},
     )
+
+
+def _count(outputs: Mapping[str, Any]) -> int:
+    count = outputs.get("rotation_count")
+    if isinstance(count, int | float) and math.isfinite(count):
+        return int(count)
+    # An older state has no count; that there is a state means that there was a reset.
+    return 1 if "rotated_at" in outputs else 0
 
 
 def format_time(moment: datetime) -> str:

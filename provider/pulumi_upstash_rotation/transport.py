@@ -114,7 +114,7 @@ class Transport:
     ) -> None:
         """Prepare the session; no request is made."""
         self._api_url = settings.api_url
-        self._tell = tell
+        self.tell = tell
         self._sleep = sleep
         self._session = _session(settings)
 
@@ -146,7 +146,7 @@ class Transport:
         wait = state.next_action.sleep if state.next_action else 0.0
         error = state.outcome.exception() if state.outcome else None
         if wait >= TELLING_WAIT_SECONDS and isinstance(error, ApiError):
-            self._tell(f"{error.problem}; trying again in {wait:.0f} s")
+            self.tell(f"{error.problem}; trying again in {wait:.0f} s")
 
     def _request_once(self, call: Call) -> bytes:
         status, body = None, b""

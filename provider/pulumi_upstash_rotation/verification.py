@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
 import ssl
 import threading
@@ -36,7 +37,11 @@ if TYPE_CHECKING:
 
 ANSWER_TIMEOUT_SECONDS: Final = 3.0
 """Longest silence of a database before it counts as out of reach."""
+TELLING_WAIT_SECONDS: Final = 2.0
+"""A person is told of a wait that is longer."""
 MAX_PONG_BYTES: Final = 1024
+
+_LOG: Final = logging.getLogger(__name__)
 
 Accepts: TypeAlias = "Callable[[str, str | None], tuple[bool, bool]]"
 """Says of a new and an old credential whether they are accepted; raises `UnreachableError`."""
@@ -66,7 +71,11 @@ class _Way:
 
 
 def verify(
-    database: Database, before: Mapping[str, str], *, timeout_seconds: float
+    database: Database,
+    before: Mapping[str, str],
+    *,
+    timeout_seconds: float,
+    tell: Callable[[str], None] = _LOG.info,
 ) -> Verification:
     """Log in to a database with its new credential, and try to with its old one.
 
@@ -77,6 +86,7 @@ def verify(
         database: The database with its new credentials, where they are known.
         before: The credentials before, as far as they are known, by the API's names.
         timeout_seconds: How long it may take in all.
+        tell: Tells a person what takes time, a line each.
     """
     findings = [_not_verified(f"the database gave no answer within {timeout_seconds:g} s")]
 
@@ -90,7 +100,10 @@ def verify(
     # A thread, because nothing else can be left waiting for a name server that does not answer.
     thread = threading.Thread(target=find, daemon=True)
     thread.start()
-    thread.join(timeout_seconds)
+    thread.join(min(TELLING_WAIT_SECONDS, timeout_seconds))
+    if thread.is_alive() and timeout_seconds > TELLING_WAIT_SECONDS:
+        tell(f"waiting up to {timeout_seconds:g} s for the database to accept the new credential")
+        thread.join(timeout_seconds - TELLING_WAIT_SECONDS)
     return findings[-1]
 
 
@@ -102,7 +115,9 @@ def _verify(database: Database, before: Mapping[str, str], timeout_seconds: floa
     troubles = []
     for way in _ways(database, before):
         try:
-            return _judged(way, _settled(way, timeout_seconds), timeout_seconds)
+            answer = _settled(way, timeout_seconds)
+            _LOG.debug("%s accepts the new %s, the old one: %s", way.name, way.kind, answer)
+            return _judged(way, answer, timeout_seconds)
         except UnreachableError as error:  # noqa: PERF203  the next way is for that
             troubles.append(f"{way.name} {error}")
     return _not_verified("; ".join(troubles) or "the API does not show the new credentials")

@@ -18,7 +18,10 @@ BAD_ID = (
     "must be the id of an Upstash Redis database, such as 96ad0856-03b1-4ee7-9666-e81abd0349e1 "
     "(letters, digits, - and _, at most 128)"
 )
-BAD_TRIGGERS = 'must be a map from names to JSON values, such as {"release": "2026-11"}'
+BAD_TRIGGERS = (
+    "must be a map from names to JSON values (numbers finite, integers at most 2^53), such as "
+    '{"release": "2026-11"}'
+)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ class ScriptedClient:
             "get": list(get) if isinstance(get, list) else [get],
         }
         self.calls: list[tuple[str, str]] = []
+        self.told: list[str] = []
 
     def reset_password(self, database_id: str) -> Database:
         return self._answer("reset", database_id)
@@ -58,6 +59,9 @@ class ScriptedClient:
 
     def pause(self, seconds: float) -> None:
         assert seconds > 0
+
+    def tell(self, message: str) -> None:
+        self.told.append(message)
 
     def _answer(self, call: str, database_id: str) -> Database:
         self.calls.append((call, database_id))
