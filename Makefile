@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all of their own set-up; nothing else has to run first.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check format chaos bench env build clean
+.PHONY: help setup demo test check audit format chaos bench env build clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo "$$p"; exit; }; done)
@@ -38,6 +38,9 @@ bench: $(READY) ## Compare with a naive provider; options in ARGS, such as ARGS=
 
 check: $(READY) ## Lint and type-check
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+audit: $(READY) ## Fail if a dependency has a known vulnerability, where that can be asked
+	@$(BIN)/python -m pip install --quiet 'pip-audit>=2.7' && $(BIN)/python tools/audit.py
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -68,8 +68,8 @@ def test_missing_credentials_show_in_the_preview_with_both_ways_to_set_them(
         ),
         (
             "database_id='x', triggers=['x']",
-            'has a problem: triggers must be a map from names to JSON values, such as {"release": '
-            '"2026-11"}',
+            "has a problem: triggers must be a map from names to JSON values (numbers finite, "
+            'integers at most 2^53), such as {"release": "2026-11"}',
         ),
     ],
 )
@@ -125,6 +125,38 @@ def test_a_failed_reset_is_one_line_for_create_and_for_update(
     write_program(stack.project, PROGRAM.format(id=database.id, triggers={"a": "b"}))
     upstash_emulator.fault(fault, operation="reset", times=None)
     assert failure_of(stack, "up") == line
+
+
+def test_what_takes_long_is_told_on_the_resources_row(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(PROGRAM.format(id=database.id, triggers={}))
+    upstash_emulator.fault(Fault.status(429, retry_after=2), operation="reset")
+    upstash_emulator.fault(Fault.closed(applied=True), operation="reset")
+    upstash_emulator.fault(Fault.slow_propagation(3), operation="reset")
+    database.credential_protection = True
+    text = stack.up()
+    _, _, told = text.partition("(cache):")
+    what = f"cannot reset the password of Redis database '{database.id}': {upstash_emulator.url}"
+    assert f"{what} is still limiting requests (429): try again later; trying again in " in told
+    lost = "closed the connection before it had answered"
+    assert f"{what} {lost}: the password is read back to see whether it has changed" in told
+    assert "waiting up to 10 s for the database to accept the new credential" in told
+    assert "warning" not in told
+    assert database.resets == 2
+
+
+def test_details_are_shown_on_demand(upstash_emulator: Emulator, new_stack: StackFactory) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(PROGRAM.format(id=database.id, triggers={}))
+    stack.environment["UPSTASH_ROTATION_DEBUG"] = "1"
+    text = stack.up()
+    reset = f"POST /v2/redis/reset-password/{database.id}: 200 in "
+    assert f"pulumi_upstash_rotation.transport: {reset}" in text
+    assert "pulumi_upstash_rotation.verification: Redis accepts the new password" in text
+    assert database.password not in text
+    assert upstash_emulator.api_key not in text
 
 
 def test_an_unknown_database_is_one_line(new_stack: StackFactory) -> None:
