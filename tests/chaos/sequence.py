@@ -284,6 +284,7 @@ class Sequence:
         self.run("up")
         if not self.knows_password():
             self.run("refresh")
+            self.run("up")  # a stack's outputs are its program's
         hidden = self.plan.account == "protected"
         if hidden and (self.struck or self.changed_by_others or not self.knows_password()):
             self.declare(self.latest + 1, upgraded=self.upgraded)
