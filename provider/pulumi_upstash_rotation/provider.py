@@ -30,7 +30,7 @@ from . import engine_host
 from .decision import NOTHING_DUE, Decision, decide
 from .errors import ConfigurationError, DatabaseNotFoundError, InvalidInputError, RotationError
 from .inputs import UNKNOWN, Inputs, find_problems, parse_inputs
-from .settings import CONFIG_KEYS, Settings, resolve_settings
+from .settings import CONFIG_KEYS, MOST_MAX_CONCURRENCY, Settings, resolve_settings
 from .state import CREDENTIALS, parse_state
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Keep the part of the stack's config that concerns us."""
         self._config = {key: req.config.get(key) for key in CONFIG_KEYS}
+        engine_host.serve_at_once(MOST_MAX_CONCURRENCY)  # the engine's --parallel is the limit
         if os.environ.get("UPSTASH_ROTATION_DEBUG", "0") not in {"", "0"}:
             _log_to_stderr()
 

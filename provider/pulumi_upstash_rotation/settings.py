@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_API_URL: Final = "https://api.upstash.com"
-CONFIG_KEYS: Final = ("upstash:email", "upstash:apiKey", "upstash:apiUrl")
+CONFIG_KEYS: Final = (
+    "upstash:email",
+    "upstash:apiKey",
+    "upstash:apiUrl",
+    "upstash:maxConcurrency",
+)
+DEFAULT_MAX_CONCURRENCY: Final = 64
+MOST_MAX_CONCURRENCY: Final = 256
 
 _HOW_TO_SET = (
     "set both on this stack with `pulumi config set upstash:email you@example.com` and "
@@ -30,11 +37,13 @@ class Settings:
         email: The account's e-mail, the user name of the API.
         api_key: A Developer API key of that account; must not be read-only.
         api_url: Base URL of the Developer API, without a trailing slash.
+        max_concurrency: Most requests to it at once.
     """
 
     email: str
     api_key: str = field(repr=False)
     api_url: str = DEFAULT_API_URL
+    max_concurrency: int = DEFAULT_MAX_CONCURRENCY
 
 
 def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -67,7 +76,12 @@ def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -
         raise ConfigurationError(f"{email_name} must be an e-mail address, the account's")
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ConfigurationError(f"{key_name} must be one word without white space, as issued")
-    return Settings(email=email, api_key=api_key, api_url=_api_url(config, environ))
+    return Settings(
+        email=email,
+        api_key=api_key,
+        api_url=_api_url(config, environ),
+        max_concurrency=_max_concurrency(config, environ),
+    )
 
 
 def _text(source: Mapping[str, object], key: str) -> str:
@@ -84,6 +98,21 @@ def _api_url(config: Mapping[str, object], environ: Mapping[str, str]) -> str:
         if url := _text(source, key):
             return _checked_url(url, name)
     return DEFAULT_API_URL
+
+
+def _max_concurrency(config: Mapping[str, object], environ: Mapping[str, str]) -> int:
+    for source, key, name in (
+        (config, "upstash:maxConcurrency", "config upstash:maxConcurrency"),
+        (environ, "UPSTASH_MAX_CONCURRENCY", "environment variable UPSTASH_MAX_CONCURRENCY"),
+    ):
+        if text := _text(source, key):
+            if text.isdecimal() and text.isascii() and 1 <= int(text) <= MOST_MAX_CONCURRENCY:
+                return int(text)
+            raise ConfigurationError(
+                f"{name} must be how many requests there may be at once, from 1 to "
+                f"{MOST_MAX_CONCURRENCY}"
+            )
+    return DEFAULT_MAX_CONCURRENCY
 
 
 def _checked_url(url: str, name: str) -> str:

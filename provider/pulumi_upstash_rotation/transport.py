@@ -45,6 +45,7 @@ from .errors import (
     ServerError,
 )
 from .settings import is_loopback
+from .throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,8 +60,6 @@ READ_TIMEOUT_SECONDS: Final = 60.0
 RETRY_BUDGET_SECONDS: Final = 90.0
 """How long one call may go on being made again, waits included."""
 MAX_ATTEMPTS: Final = 10
-MAX_CONNECTIONS: Final = 64
-"""Connections kept open; the provider process serves one resource per thread."""
 TELLING_WAIT_SECONDS: Final = 2.0
 """A person is told of a wait that is longer."""
 MAX_ANSWER_BYTES: Final = 8 << 20
@@ -102,6 +101,7 @@ class Transport:
     Args:
         settings: The account and the API's base URL.
         tell: Tells a person why there is a long wait, a line each; called where the wait is.
+        clock: The time in seconds, from any start.
         sleep: Waits between two attempts, in seconds.
     """
 
@@ -110,12 +110,15 @@ class Transport:
         settings: Settings,
         *,
         tell: Callable[[str], None] = _LOG.info,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare the session; no request is made."""
         self._api_url = settings.api_url
         self.tell = tell
+        self._clock = clock
         self._sleep = sleep
+        self._throttle = Throttle(settings.max_concurrency, clock=clock, sleep=sleep)
         self._session = _session(settings)
 
     def request(self, call: Call) -> bytes:
@@ -127,31 +130,44 @@ class Transport:
             ApiContractError: The API reports success in an answer that broke off.
             ApiStatusError: The API refused, or failed on the way (`ServerError`).
         """
+        ticket = self._throttle.ticket()
+
+        def attempt() -> bytes:
+            with self._throttle.turn(ticket):
+                return self._request_once(call)
+
+        def must_end(state: tenacity.RetryCallState) -> bool:
+            now = self._clock()
+            # What passes before a call's first turn is not its own.
+            spent = now - (now if ticket.began_at is None else ticket.began_at)
+            too_long = spent + state.upcoming_sleep >= RETRY_BUDGET_SECONDS
+            return too_long or state.attempt_number >= MAX_ATTEMPTS
+
+        def before_waiting(state: tenacity.RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, RateLimitError):
+                self._throttle.slow_down(ticket, state.upcoming_sleep)
+            if state.upcoming_sleep >= TELLING_WAIT_SECONDS and isinstance(error, ApiError):
+                self.tell(f"{error.problem}; trying again in {state.upcoming_sleep:.0f} s")
+
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: _may_repeat(call, error)),
             wait=_wait,
-            stop=tenacity.stop_before_delay(RETRY_BUDGET_SECONDS)
-            | tenacity.stop_after_attempt(MAX_ATTEMPTS),
+            stop=must_end,
             sleep=self._sleep,
-            before_sleep=self._announce,
+            before_sleep=before_waiting,
             reraise=True,
         )
-        return attempts(self._request_once, call)
+        return attempts(attempt)
 
     def pause(self, seconds: float) -> None:
         """Wait."""
         self._sleep(seconds)
 
-    def _announce(self, state: tenacity.RetryCallState) -> None:
-        wait = state.next_action.sleep if state.next_action else 0.0
-        error = state.outcome.exception() if state.outcome else None
-        if wait >= TELLING_WAIT_SECONDS and isinstance(error, ApiError):
-            self.tell(f"{error.problem}; trying again in {wait:.0f} s")
-
     def _request_once(self, call: Call) -> bytes:
         status, body = None, b""
         _wire.open = True
-        started = time.monotonic()
+        started = self._clock()
         try:
             with self._session.request(
                 call.method,
@@ -168,7 +184,7 @@ class Transport:
             _LOG.debug("%s %s: %s, wire open: %s", call.method, call.path, kinds, _wire.open)
             if status is None or _is_success(status):
                 raise self._transport_error(call, error, status) from None
-        took = time.monotonic() - started
+        took = self._clock() - started
         kind_of_body = answer.headers.get("Content-Type", "no content type")
         _LOG.debug(
             "%s %s: %d in %.3f s, %d bytes, %s",
@@ -295,7 +311,7 @@ def _session(settings: Settings) -> requests.Session:
     session.headers["Accept"] = "application/json"
     # Plain http stays on this machine: never hand its API key to a proxy.
     session.trust_env = not is_loopback(urlsplit(settings.api_url).hostname or "")
-    adapter = _Adapter(pool_maxsize=MAX_CONNECTIONS)
+    adapter = _Adapter(pool_maxsize=settings.max_concurrency)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

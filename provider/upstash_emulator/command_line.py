@@ -84,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
         help="how long each of its answers takes at least",
     )
     add(
+        "--requests-per-second",
+        type=int,
+        default=0,
+        metavar="N",
+        help="answer 429 beyond so many requests in a second (default: any number)",
+    )
+    add(
         "--answer",
         choices=("documented", "with-credentials"),
         default="documented",
@@ -125,6 +132,7 @@ def _emulator(options: argparse.Namespace) -> Emulator:
     return Emulator(
         databases=options.databases,
         latency_seconds=options.latency,
+        requests_per_second=options.requests_per_second,
         redis_servers=not options.no_redis_servers,
         tls=not options.no_tls,
         answer=options.answer.replace("-", "_"),

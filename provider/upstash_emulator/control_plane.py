@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -39,11 +40,14 @@ class ControlPlane:
 
     Attributes:
         latency_seconds: How long every answer takes at least.
+        requests_per_second: How many requests are let through in a second; 0 for any number.
     """
 
     def __init__(self, account: Account, faults: FaultPlan, recorder: Recorder) -> None:
         """Serve this account."""
         self.latency_seconds = 0.0
+        self.requests_per_second = 0
+        self._let_through: deque[float] = deque()
         self._account = account
         self._faults = faults
         self._recorder = recorder
@@ -105,10 +109,24 @@ class ControlPlane:
             raise ApiProblem(401, "Unauthorized: wrong e-mail or API key")
         if key == self._account.read_only_api_key and request.method not in _READS:
             raise ApiProblem(403, "Readonly API key cannot be used for this operation")
+        if self._is_limited():
+            raise ApiProblem(429, "Too many requests")
         if operation.method not in ("*", request.method):
             raise ApiProblem(405, f"method {request.method} is not allowed here")
         if not _takes_json(request):
             raise ApiProblem(406, "only application/json can be answered")
+
+    def _is_limited(self) -> bool:
+        """Say whether this second has had its requests; count this one if not."""
+        if not self.requests_per_second:
+            return False
+        now = asyncio.get_running_loop().time()
+        while self._let_through and self._let_through[0] <= now - 1:
+            self._let_through.popleft()
+        if len(self._let_through) >= self.requests_per_second:
+            return True
+        self._let_through.append(now)
+        return False
 
     def _api_key(self, request: web.Request) -> str | None:
         """Return the API key that a request bears, None where its credentials are wrong."""

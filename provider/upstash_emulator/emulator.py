@@ -31,6 +31,7 @@ class Emulator:
         *,
         databases: int = 1,
         latency_seconds: float = 0.0,
+        requests_per_second: int = 0,
         redis_servers: bool = True,
         tls: bool = True,
         answer: AnswerShape = "documented",
@@ -45,6 +46,8 @@ class Emulator:
         Args:
             databases: How many databases there are from the start.
             latency_seconds: How long every answer of the Developer API takes at least.
+            requests_per_second: How many requests the Developer API lets through in a second, the
+                others being answered 429; 0 for any number.
             redis_servers: Whether real redis-servers stand behind the databases; without them
                 only the Developer API and REST `PING` work, for fleets of any size.
             tls: Whether Redis is reached over TLS, as real databases are; REST always is.
@@ -61,6 +64,7 @@ class Emulator:
             Options(
                 databases=databases,
                 latency_seconds=latency_seconds,
+                requests_per_second=requests_per_second,
                 redis_servers=redis_servers,
                 tls=tls,
                 answer=answer,
@@ -196,6 +200,15 @@ class Emulator:
     @latency_seconds.setter
     def latency_seconds(self, seconds: float) -> None:
         self._service.change_settings(latency_seconds=seconds)
+
+    @property
+    def requests_per_second(self) -> int:
+        """How many requests the Developer API lets through in a second; 0 for any; may be set."""
+        return self._service.control_plane.requests_per_second
+
+    @requests_per_second.setter
+    def requests_per_second(self, number: int) -> None:
+        self._service.change_settings(requests_per_second=number)
 
     def add_database(
         self,

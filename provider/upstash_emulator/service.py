@@ -47,6 +47,7 @@ class Options:
 
     databases: int = 1
     latency_seconds: float = 0.0
+    requests_per_second: int = 0
     redis_servers: bool = True
     tls: bool = True
     answer: AnswerShape = "documented"
@@ -163,6 +164,7 @@ class Service:
         answer: AnswerShape | None = None,
         show_credentials_on_get: bool | None = None,
         latency_seconds: float | None = None,
+        requests_per_second: int | None = None,
     ) -> None:
         """Answer otherwise from now on; what is None stays as it is."""
         if answer is not None:
@@ -173,12 +175,15 @@ class Service:
             self.account.show_credentials_on_get = show_credentials_on_get
         if latency_seconds is not None:
             self.control_plane.latency_seconds = latency_seconds
+        if requests_per_second is not None:
+            self.control_plane.requests_per_second = requests_per_second
 
     def _apply_options(self) -> None:
         self.change_settings(
             answer=self.options.answer,
             show_credentials_on_get=self.options.show_credentials_on_get,
             latency_seconds=self.options.latency_seconds,
+            requests_per_second=self.options.requests_per_second,
         )
 
     async def _add_initial_databases(self) -> None:

@@ -56,17 +56,23 @@ def database(emulator: Emulator) -> EmulatedDatabase:
     return emulator.databases[0]
 
 
-@pytest.fixture
-def waits() -> list[float]:
-    """The waits that a client asked for; none is waited for."""
-    return []
+class Waits(list[float]):
+    """The waits that a client asked for: its clock goes on, nobody waits."""
+
+    def clock(self) -> float:
+        return sum(self)
 
 
 @pytest.fixture
-def new_client(emulator: Emulator, waits: list[float]) -> Callable[..., UpstashClient]:
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture
+def new_client(emulator: Emulator, waits: Waits) -> Callable[..., UpstashClient]:
     def make(url: str | None = None, api_key: str | None = None) -> UpstashClient:
         settings = Settings(emulator.email, api_key or emulator.api_key, url or emulator.url)
-        return UpstashClient(Transport(settings, sleep=waits.append))
+        return UpstashClient(Transport(settings, clock=waits.clock, sleep=waits.append))
 
     return make
 
@@ -215,7 +221,7 @@ def test_a_limited_request_is_sent_again_after_the_wait_that_the_api_asks_for(
     client: UpstashClient,
     emulator: Emulator,
     database: EmulatedDatabase,
-    waits: list[float],
+    waits: Waits,
     retry_after: float | str | None,
 ) -> None:
     emulator.fault(Fault.status(429, retry_after=retry_after), operation="reset", times=2)
@@ -228,7 +234,7 @@ def test_a_limited_request_is_sent_again_after_the_wait_that_the_api_asks_for(
 
 
 def test_a_request_that_stays_limited_ends_within_the_budget(
-    client: UpstashClient, emulator: Emulator, database: EmulatedDatabase, waits: list[float]
+    client: UpstashClient, emulator: Emulator, database: EmulatedDatabase, waits: Waits
 ) -> None:
     emulator.fault(Fault.status(429, retry_after=int(RETRY_BUDGET_SECONDS)), operation="reset")
     with pytest.raises(RateLimitError, match=f"try again later{UNCHANGED}$"):
@@ -307,7 +313,7 @@ def test_an_id_cannot_leave_its_place_in_the_path(
 
 
 def test_a_refused_connection_is_tried_again_and_never_left(
-    new_client: Callable[..., UpstashClient], waits: list[float]
+    new_client: Callable[..., UpstashClient], waits: Waits
 ) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -355,7 +361,7 @@ def tls_server() -> Iterator[int]:
 
 
 def test_an_untrusted_certificate_is_final_and_nothing_was_sent(
-    new_client: Callable[..., UpstashClient], waits: list[float]
+    new_client: Callable[..., UpstashClient], waits: Waits
 ) -> None:
     with tls_server() as port:
         client = new_client(url=f"https://127.0.0.1:{port}")
@@ -396,7 +402,7 @@ def server(greeting: bytes) -> Iterator[int]:
 )
 def test_a_connection_that_was_never_made_sent_nothing(
     new_client: Callable[..., UpstashClient],
-    waits: list[float],
+    waits: Waits,
     greeting: bytes,
     what: str,
     tries: int,
@@ -457,10 +463,12 @@ def test_what_nobody_foresaw_may_have_been_a_reset(
         client.reset_password(database.id)
 
 
-def test_a_long_wait_is_told(emulator: Emulator, database: EmulatedDatabase) -> None:
+def test_a_long_wait_is_told(emulator: Emulator, database: EmulatedDatabase, waits: Waits) -> None:
     told: list[str] = []
     settings = Settings(emulator.email, emulator.api_key, emulator.url)
-    client = UpstashClient(Transport(settings, tell=told.append, sleep=lambda _: None))
+    client = UpstashClient(
+        Transport(settings, tell=told.append, clock=waits.clock, sleep=waits.append)
+    )
     emulator.fault(Fault.status(429, retry_after=7), operation="reset")
     client.reset_password(database.id)
     (line,) = told
@@ -471,7 +479,7 @@ def test_a_long_wait_is_told(emulator: Emulator, database: EmulatedDatabase) -> 
 def test_a_proxy_that_is_not_there_never_saw_the_request(
     new_client: Callable[..., UpstashClient],
     monkeypatch: pytest.MonkeyPatch,
-    waits: list[float],
+    waits: Waits,
 ) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

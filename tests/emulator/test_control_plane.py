@@ -246,6 +246,16 @@ def test_latency_delays_every_answer_but_not_one_after_the_other(
     assert 0.3 <= time.monotonic() - started < 1.2
 
 
+def test_a_rate_is_limited_when_told_to(emulator: Emulator, api: Api) -> None:
+    emulator.requests_per_second = 3
+    statuses = [api.list().status_code for _ in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
+    time.sleep(1.1)
+    assert api.list().status_code == 200
+    emulator.clear(restore=True)
+    assert {api.list().status_code for _ in range(9)} == {200}
+
+
 def test_256_resets_at_once_are_all_applied() -> None:
     with Emulator(databases=64, redis_servers=False, latency_seconds=0.1) as fleet:
         api = Api(fleet)

@@ -169,6 +169,7 @@ def test_control_routes_change_settings_and_clear(api: Api, database: EmulatedDa
         "answer": "with_credentials",
         "show_credentials_on_get": False,
         "latency_seconds": 0.01,
+        "requests_per_second": 1000,
     }
     assert api.steer("PATCH", "/settings", **settings).json() == settings
     assert "password" in api.reset(database).json()

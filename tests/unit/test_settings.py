@@ -134,3 +134,28 @@ def test_each_mistake_has_one_line(
 
 def test_the_api_key_is_not_in_the_repr() -> None:
     assert "config-key" not in repr(resolve_settings(CONFIG, {}))
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "expected"),
+    [
+        ({}, {}, 64),
+        ({"upstash:maxConcurrency": "8"}, {"UPSTASH_MAX_CONCURRENCY": "9"}, 8),
+        ({"upstash:maxConcurrency": 256}, {}, 256),
+        ({}, {"UPSTASH_MAX_CONCURRENCY": "1"}, 1),
+    ],
+)
+def test_how_many_requests_there_may_be_can_be_set(
+    config: dict[str, object], environ: dict[str, str], expected: int
+) -> None:
+    assert resolve_settings({**CONFIG, **config}, environ).max_concurrency == expected
+
+
+@pytest.mark.parametrize("value", ["0", "257", "-1", "1.5", "many", "٣", True])
+def test_a_bad_number_of_requests_is_one_line(value: object) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        resolve_settings({**CONFIG, "upstash:maxConcurrency": value}, {})
+    assert str(raised.value) == (
+        "config upstash:maxConcurrency must be how many requests there may be at once, from 1 to "
+        "256"
+    )
