@@ -9,6 +9,7 @@ different it finds nothing, and a person sees the same words in a plainer place.
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -120,13 +121,21 @@ def _init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> list[b
 def _log(severity: str, message: str, urn: str) -> bool:
     """Send a message to the engine, whose address is this process's argument; say if it took it."""
     import grpc  # loaded by the host process anyway, not by programs
-    from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+    from pulumi.runtime.proto import engine_pb2
 
     level = {"info": engine_pb2.INFO, "warning": engine_pb2.WARNING}[severity]
     request = engine_pb2.LogRequest(severity=level, message=message, urn=urn)
     try:
-        with grpc.insecure_channel(sys.argv[1]) as channel:
-            engine_pb2_grpc.EngineStub(channel).Log(request, timeout=5)
+        _engine(sys.argv[1]).Log(request, timeout=5)
     except (grpc.RpcError, IndexError, ValueError):
         return False
     return True
+
+
+@functools.cache
+def _engine(address: str) -> Any:  # noqa: ANN401  a stub that gRPC's compiler has made
+    """Return the engine to talk to, over a connection that lasts as long as this process."""
+    import grpc
+    from pulumi.runtime.proto import engine_pb2_grpc
+
+    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))

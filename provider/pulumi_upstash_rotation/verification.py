@@ -1,8 +1,8 @@
 """Whether a database really accepts its new credential and refuses the old one.
 
 Asked of the database itself: over Redis with TLS or, where only HTTP gets out, over its REST API.
-A certificate has to come from an authority that this machine trusts (SSL_CERT_FILE), that certifi
-lists, or that REQUESTS_CA_BUNDLE names.
+A certificate has to come from an authority that this machine trusts (SSL_CERT_FILE), certifi's list
+where it trusts none, or from one that REQUESTS_CA_BUNDLE names.
 """
 
 from __future__ import annotations
@@ -256,7 +256,8 @@ class _TrustingAdapter(HTTPAdapter):
 def _trust() -> ssl.SSLContext:
     """Return the authorities that are trusted, read once: that takes as long as a connection."""
     context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
+    if not context.cert_store_stats()["x509_ca"]:
+        context.load_verify_locations(certifi.where())
     if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):
         kind = "capath" if Path(bundle).is_dir() else "cafile"
         context.load_verify_locations(**{kind: bundle})

@@ -1,0 +1,81 @@
+"""What reaches into the SDK's host process does nothing where the SDK looks different."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pulumi_upstash_rotation import engine_host
+
+
+def test_the_pool_of_the_host_is_widened_and_never_narrowed() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        server = SimpleNamespace(_state=SimpleNamespace(thread_pool=pool))
+        assert server  # the SDK's `main` keeps it in a variable of this name
+        assert engine_host.serve_at_once(64)
+        assert pool._max_workers == 64
+        assert engine_host.serve_at_once(8)
+        assert pool._max_workers == 64
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        None,
+        object(),
+        SimpleNamespace(_state=None),
+        SimpleNamespace(_state=SimpleNamespace(thread_pool=object())),
+        SimpleNamespace(_state=SimpleNamespace(thread_pool=SimpleNamespace(_max_workers="4"))),
+    ],
+)
+def test_another_host_stays_as_it_is(server: Any) -> None:
+    assert not engine_host.serve_at_once(64)
+    assert server is None or server
+
+
+def test_without_a_host_a_person_reads_the_same_words_on_stderr(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    engine_host.warn("something")
+    engine_host.inform("something else")
+    engine_host.fail_with("nobody listens", partial=("id", {}))
+    assert capsys.readouterr().err == "warning: something\ninfo: something else\n"
+
+
+class Context:
+    """Takes what a gRPC call says at its end."""
+
+    metadata: Any = None
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        self.metadata = metadata
+
+
+def served(monkeypatch: pytest.MonkeyPatch, **variables: Any) -> Context:
+    context = Context()
+    values = {"context": context, **variables}
+    monkeypatch.setattr(engine_host, "_local_of_caller", values.get)
+    return context
+
+
+def test_a_partial_failure_tells_the_engine_what_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = served(monkeypatch, props={"__provider": "pickle"})
+    engine_host.fail_with("it broke", partial=("the-id", {"kept": "value"}))
+    ((name, encoded),) = context.metadata
+    assert name == "grpc-status-details-bin"
+    for part in (b"it broke", b"the-id", b"kept", b"value", b"ErrorResourceInitFailed"):
+        assert part in encoded
+
+
+@pytest.mark.parametrize("props", [None, {}, "other"])
+def test_a_partial_failure_in_another_host_is_still_one_line(
+    monkeypatch: pytest.MonkeyPatch, props: Any
+) -> None:
+    context = served(monkeypatch, props=props)
+    engine_host.fail_with("it broke", partial=("the-id", {"kept": "value"}))
+    ((_, encoded),) = context.metadata
+    assert b"it broke" in encoded
+    assert b"the-id" not in encoded
