@@ -54,9 +54,12 @@ def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
         raise pulumi.RunError(str(error)) from None
     found = [
         DatabaseSummary(
-            database.database_id, database.database_name, database.state, database.primary_region
+            database.database_id,
+            database.database_name or "",
+            database.state,
+            database.primary_region,
         )
         for database in databases
-        if database.database_name and database.database_name.startswith(name_prefix)
+        if (database.database_name or "").startswith(name_prefix)
     ]
     return sorted(found, key=lambda each: (each.database_name, each.database_id))

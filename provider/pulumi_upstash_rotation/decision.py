@@ -104,9 +104,11 @@ def _by_trigger(inputs: Inputs, state: State) -> Decision | None:
 
 
 def _by_time(inputs: Inputs, state: State, now: datetime) -> Decision | None:
-    days, schedule = inputs.rotation_days, inputs.rotation_schedule
-    if state.rotated_at is None or isinstance(days, Unknown) or isinstance(schedule, Unknown):
+    if state.rotated_at is None:
         return None
+    # What is unknown may turn out to be due; what is known to be due is due whatever that says.
+    days = None if isinstance(inputs.rotation_days, Unknown) else inputs.rotation_days
+    schedule = None if isinstance(inputs.rotation_schedule, Unknown) else inputs.rotation_schedule
     due = next_rotation(state.rotated_at, days, schedule)
     if due is None or now < due[0]:
         return None

@@ -366,6 +366,9 @@ def _status_meaning(status: int, body: bytes) -> tuple[type[ApiStatusError], str
     if b"readonly api key" in body.lower():
         what = f"refused because the API key is read-only ({status}): use a key that may write"
         return PermissionDeniedError, what
+    if b"suspended" in body.lower():
+        what = f"refused because the database is suspended ({status}): resume it in the console"
+        return ApiStatusError, what
     return _REFUSALS.get(status, (ApiStatusError, f"refused the request ({status})"))
 
 

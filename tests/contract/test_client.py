@@ -278,6 +278,17 @@ def test_a_read_only_key_is_named(
     assert database.resets == 0
 
 
+def test_a_suspended_database_is_named(
+    client: UpstashClient, emulator: Emulator, database: EmulatedDatabase
+) -> None:
+    database.suspend()
+    with pytest.raises(ApiStatusError) as raised:
+        client.reset_password(database.id)
+    assert str(raised.value).endswith(
+        f"refused because the database is suspended (400): resume it in the console{UNCHANGED}"
+    )
+
+
 def test_a_wrong_key_is_named(
     new_client: Callable[..., UpstashClient], database: EmulatedDatabase
 ) -> None:

@@ -118,6 +118,8 @@ def test_a_certain_reason_is_named_before_an_uncertain_one() -> None:
         (None, None, "2000-01-01 00:00:00", None),
         (UNKNOWN, None, "2000-01-01 00:00:00", None),
         (None, UNKNOWN, "2000-01-01 00:00:00", None),
+        (7, UNKNOWN, "2000-01-01 00:00:00", "age"),
+        (UNKNOWN, "0 3 * * *", "2000-01-01 00:00:00", "schedule"),
     ],
 )
 def test_age_and_schedule_make_a_rotation_due(
