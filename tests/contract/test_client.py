@@ -278,9 +278,7 @@ def test_a_read_only_key_is_named(
     assert database.resets == 0
 
 
-def test_a_suspended_database_is_named(
-    client: UpstashClient, emulator: Emulator, database: EmulatedDatabase
-) -> None:
+def test_a_suspended_database_is_named(client: UpstashClient, database: EmulatedDatabase) -> None:
     database.suspend()
     with pytest.raises(ApiStatusError) as raised:
         client.reset_password(database.id)
