@@ -26,7 +26,8 @@ demo: $(READY) ## Rotate a real Redis password with a real `pulumi up`, without 
 	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" python tools/demo.py
 
 test: $(READY) ## Run every test
-	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" python -m pytest $(ARGS)
+	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" \
+		python -m pytest --numprocesses logical --dist loadfile $(ARGS)
 
 chaos: $(READY) ## Run N sequences of faults and kills, drawn from SEED, and print a table
 	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" PYTHONPATH=tools \

@@ -7,10 +7,12 @@ only the provider's own process needs (requests, pydantic) is imported where it 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import logging
 import os
+import threading
 import traceback
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -52,6 +54,8 @@ _created: set[str] = set()
 
 _REPORT = "please report it, with what UPSTASH_ROTATION_DEBUG=1 shows"
 _LOG = logging.getLogger(__name__)
+
+_prepared = threading.Event()
 
 _Method = TypeVar("_Method", bound="Callable[..., Any]")
 
@@ -146,6 +150,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
         inputs = _inputs(props)
         id_ = str(inputs.database_id)
         _created.add(id_)
+        _prepare_verification(inputs)
         try:
             result = lifecycle.create(self._client(), inputs, now=_now(), verify=_verify)
         except lifecycle.UnsettledRotationError as error:
@@ -160,6 +165,7 @@ class RedisPasswordRotationProvider(ResourceProvider):
         inputs = _inputs(news)
         try:
             state = parse_state(olds)
+            _prepare_verification(inputs)
             result = lifecycle.update(self._client, inputs, state, now=_now(), verify=_verify)
         except lifecycle.UnsettledRotationError as error:
             raise _in_doubt(error, id_, inputs, olds) from None
@@ -214,6 +220,20 @@ def _log_to_stderr() -> None:
 def _now() -> dt.datetime:
     """Return the present: the package's only look at a clock."""
     return dt.datetime.now(dt.timezone.utc)
+
+
+def _prepare_verification(inputs: Inputs) -> None:
+    """Load what verification needs while the API is busy; redis-py takes a while."""
+    if inputs.verify and not _prepared.is_set():
+        _prepared.set()
+        threading.Thread(target=_load_verification, daemon=True).start()
+
+
+def _load_verification() -> None:
+    with contextlib.suppress(Exception):  # verification itself says what is wrong
+        from . import verification
+
+        verification.prepare()
 
 
 def _verify(

@@ -252,6 +252,11 @@ class _TrustingAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs, ssl_context=_trust())  # type: ignore[arg-type]
 
 
+def prepare() -> None:
+    """Do beforehand what a first verification would have to wait for."""
+    _trust()
+
+
 @functools.cache
 def _trust() -> ssl.SSLContext:
     """Return the authorities that are trusted, read once: that takes as long as a connection."""
