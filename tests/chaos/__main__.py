@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from .plan import make_plan
-from .sequence import BrokenPromiseError, Record, run_sequence
+from .sequence import BrokenPromiseError, LostPasswordError, Record, run_sequence
 
 
 def main(count: int, seed: int) -> int:
@@ -36,17 +36,19 @@ def main(count: int, seed: int) -> int:
             done = len(records) + len(broken)
             if done % 10 == 0:
                 print(f"{done} done, {len(broken)} broken", file=sys.stderr, flush=True)
-    print(table(records, len(broken), time.monotonic() - started))
+    print(table(records, broken, time.monotonic() - started))
     return len(broken)
 
 
-def table(records: list[Record], broken: int, seconds: float) -> str:
+def table(records: list[Record], broken: list[BrokenPromiseError], seconds: float) -> str:
     """Return the outcome as a table in Markdown."""
     faults: Counter[str] = sum((record.faults for record in records), Counter())
     blows: Counter[str] = sum((record.blows for record in records), Counter())
+    lost = sum(isinstance(error, LostPasswordError) for error in broken)
     rows: list[tuple[str, object]] = [
-        ("sequences", len(records) + broken),
-        ("broken promises (a lost password, a reset that nothing explains)", broken),
+        ("sequences", len(records) + len(broken)),
+        ("lost passwords", lost),
+        ("resets that nothing explains, and other broken promises", len(broken) - lost),
         ("`pulumi` commands", sum(record.commands for record in records)),
         ("rotations declared", sum(record.declared for record in records)),
         ("resets made", sum(record.resets for record in records)),

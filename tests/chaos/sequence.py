@@ -80,11 +80,16 @@ class BrokenPromiseError(AssertionError):
     """A sequence ended as none may."""
 
 
+class LostPasswordError(BrokenPromiseError):
+    """The state ended without the password that is live."""
+
+
 def run_sequence(plan: Plan, folder: Path) -> Record:
     """Carry a plan out, let the stack recover as the README says, and judge.
 
     Raises:
-        BrokenPromiseError: A password was lost, or a reset was made that nothing asked for.
+        LostPasswordError: The password in the state is not the live one.
+        BrokenPromiseError: A reset was made that nothing asked for, or the like.
     """
     with Emulator(databases=2) as emulator:
         emulator.answer = "documented" if plan.account == "documented" else "with_credentials"
@@ -97,7 +102,9 @@ def run_sequence(plan: Plan, folder: Path) -> Record:
             sequence.judge()
         except Exception as error:
             log = "\n".join(sequence.record.log)
-            raise BrokenPromiseError(f"seed {plan.seed}: {error}\n{log}") from error
+            lost = isinstance(error, LostPasswordError)
+            kind = LostPasswordError if lost else BrokenPromiseError
+            raise kind(f"seed {plan.seed}: {error}\n{log}") from error
         return sequence.record
 
 
@@ -297,8 +304,10 @@ class Sequence:
 
     def judge(self) -> None:
         password = self.stack.outputs().get("password")
-        self.expect(password == self.database.password, "the state holds another password")
-        self.expect(self.opens(password), "the password in the state opens nothing")
+        if password != self.database.password:
+            raise LostPasswordError("the state holds another password")
+        if not self.opens(password):
+            raise LostPasswordError("the password in the state opens nothing")
         resets = self.database.resets
         self.run("up")
         self.expect(self.database.resets == resets, "a run without a change made a reset")
