@@ -72,6 +72,12 @@ class Stack:
         merged = {**os.environ, **ours}
         return {name: value for name, value in merged.items() if value is not None}
 
+    @property
+    def state_file(self) -> Path:
+        """The state as it stands on disk."""
+        (path,) = (self.folder / "state").rglob(f"stacks/**/{self.name}.json")
+        return path
+
     def pulumi(self, *arguments: str, check: bool = True) -> str:
         """Run a pulumi command and return everything that it printed.
 
@@ -141,8 +147,7 @@ class Stack:
 
     def resources(self) -> list[dict[str, Any]]:
         """Return the resources in the state as it stands on disk."""
-        (checkpoint,) = (self.folder / "state").rglob(f"stacks/**/{self.name}.json")
-        latest = json.loads(checkpoint.read_text())["checkpoint"]["latest"]
+        latest = json.loads(self.state_file.read_text())["checkpoint"]["latest"]
         resources: list[dict[str, Any]] = latest.get("resources", []) if latest else []
         return resources
 

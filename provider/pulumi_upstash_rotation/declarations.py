@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import pulumi
+from pulumi.runtime import mocks, settings
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -21,7 +22,8 @@ _declared = WeakKeyDictionary()
 def declare(database_id: str, resource: pulumi.Resource, resource_name: str) -> None:
     """Remember that a program declares a rotation."""
     program = pulumi.runtime.get_root_resource()
-    if program is not None:
+    # Tests with mocks are one program to Pulumi, and may each declare the same database.
+    if program is not None and not isinstance(settings.get_monitor(), mocks.MockMonitor):
         resources = _declared.setdefault(program, {}).setdefault(database_id, WeakKeyDictionary())
         resources[resource] = resource_name
 

@@ -1,8 +1,9 @@
-"""The resource that programs declare."""
+"""The resource that programs declare.
 
-from __future__ import annotations
+Pulumi reads a resource's annotations anew for each resource, so they are types here and not text
+that it would have to compile each time: no `from __future__ import annotations`.
+"""
 
-# Pulumi reads the annotations below when a program runs.
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
@@ -224,6 +225,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
                 pulumi.ResourceOptions(additional_secret_outputs=list(SECRET_OUTPUTS)), opts
             ),
         )
+        self._wait_for_registration_only()
 
     @classmethod
     def get(
@@ -231,7 +233,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         resource_name: str,
         database_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
-    ) -> RedisPasswordRotation:
+    ) -> "RedisPasswordRotation":
         """Read a database as it is, credentials included where the API shows them; never resets.
 
         Args:
@@ -270,6 +272,17 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     def credentials(self) -> dict[str, pulumi.Output[Any]]:
         """All secret outputs, by name, to be passed on or exported together."""
         return {name: getattr(self, name) for name in SECRET_OUTPUTS}
+
+    def _wait_for_registration_only(self) -> None:
+        """Spare Pulumi's wait for the end of a program sixty outputs of each resource.
+
+        It looks at every one that is outstanding whenever one is done, so a fleet would cost the
+        square of its size. They become known together with the id, which is still waited for.
+        """
+        for name in self._output_names():
+            untrack = getattr(self.__dict__.get(name), "_untrack", None)
+            if untrack is not None:  # not in every SDK
+                untrack()
 
     @classmethod
     def _output_names(cls) -> set[str]:

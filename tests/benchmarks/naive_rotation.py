@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import requests
+from pulumi import ResourceOptions
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider, UpdateResult
 
 
@@ -29,3 +30,19 @@ class NaiveProvider(ResourceProvider):
 class NaiveRotation(Resource):
     def __init__(self, name: str, database_id: str, triggers: dict[str, Any]) -> None:
         super().__init__(NaiveProvider(), name, {"database_id": database_id, "triggers": triggers})
+
+
+class NaiveRotationWithOutputs(Resource):
+    """The same with what ours has: declared outputs, of which the credentials are encrypted."""
+
+    def __init__(
+        self, name: str, database_id: str, triggers: dict[str, Any], outputs: list[str]
+    ) -> None:
+        inputs = {"database_id": database_id, "triggers": triggers}
+        secret = ["password", "rest_token", "read_only_rest_token"]
+        super().__init__(
+            NaiveProvider(),
+            name,
+            {**dict.fromkeys(outputs), **inputs},
+            ResourceOptions(additional_secret_outputs=secret),
+        )

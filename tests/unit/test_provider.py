@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -127,9 +128,12 @@ def test_debug_shows_where_it_happened_and_no_value(
 
 
 def test_what_becomes_known_later_can_be_declared() -> None:
-    later = pulumi.Output.from_input("x")
-    for value in (later, {"a": [later]}, {"a": (1, None, {"b": later})}):
-        _check_sendable({"database_id": later, "triggers": value}, "cache")
+    async def declare() -> None:
+        later = pulumi.Output.from_input("x")
+        for value in (later, {"a": [later]}, {"a": (1, None, {"b": later})}):
+            _check_sendable({"database_id": later, "triggers": value}, "cache")
+
+    asyncio.run(declare())
 
 
 @pytest.mark.parametrize(
