@@ -12,6 +12,7 @@ import asyncio
 import functools
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -34,11 +35,24 @@ def serve_at_once(calls: int) -> bool:
     while frame:
         state = getattr(frame.f_locals.get("server"), "_state", None)
         pool: Any = getattr(state, "thread_pool", None)
-        if isinstance(getattr(pool, "_max_workers", None), int):
-            pool._max_workers = max(calls, pool._max_workers)  # noqa: SLF001  threads come as needed
+        if state and isinstance(pool, ThreadPoolExecutor):
+            if pool._max_workers < calls:  # noqa: SLF001  threads come as needed
+                _serve_those_that_wait(pool, calls)
+                state.thread_pool = ThreadPoolExecutor(calls)
             return True
         frame = frame.f_back
     return False
+
+
+def _serve_those_that_wait(pool: Any, threads: int) -> None:  # noqa: ANN401  its parts are private
+    """Let a pool have more threads, and one more at once for each call that waits for one.
+
+    A refresh begins with more calls than the SDK has threads: a higher limit alone comes too late
+    for them. And before Python 3.12 a pool counts each as an idle thread later, hence the new one.
+    """
+    pool._max_workers = threads  # noqa: SLF001
+    for _ in range(pool._work_queue.qsize()):  # noqa: SLF001
+        pool.submit(int)  # nothing in particular
 
 
 def fail_with(message: str, *, partial: tuple[str, Mapping[str, object]] | None = None) -> None:

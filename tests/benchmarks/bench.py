@@ -80,9 +80,13 @@ after each reset, one write after the other, and does so more slowly the larger 
 more of it is encrypted; Pulumi's SDK spends about 0.1 ms of the program's time on each declared output,
 and ours has sixty.
 
+So the engine's share grows with the square of a fleet: each of its resets writes the whole fleet.
+Several stacks of a few dozen databases cost less than one of hundreds.
+
 What is ours: a first `up` makes two calls for each database, a look and the reset, where the naive
-provider makes one. Each reset is announced on the resource's row. Check, diff and update together take
-some 2 ms of the provider's time for each database.
+provider makes one; a refresh makes one, where the naive one makes none. Each reset is announced on the
+resource's row. Check, diff and update together take some 2 ms of the provider's time for each database,
+verification 4 ms. The API, the redis-servers and their TLS run on the same cores as what is measured.
 """  # noqa: E501
 
 

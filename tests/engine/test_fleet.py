@@ -62,6 +62,10 @@ def test_what_each_command_costs(fleet: Emulator, new_stack: StackFactory) -> No
     assert calls(fleet) == {"reset": 24}
     assert 8 < fleet.connections <= 24
     fleet.clear()
+    stack.refresh("--parallel", "24")  # begins with many calls at once
+    assert calls(fleet) == {"get": 24}
+    assert 8 < fleet.connections <= 24
+    fleet.clear()
     stack.environment["UPSTASH_MAX_CONCURRENCY"] = "3"
     stack.refresh("--parallel", "24")
     assert calls(fleet) == {"get": 24}

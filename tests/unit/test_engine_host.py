@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +13,31 @@ from pulumi_upstash_rotation import engine_host
 
 
 def test_the_pool_of_the_host_is_widened_and_never_narrowed() -> None:
-    with ThreadPoolExecutor(4) as pool:
-        server = SimpleNamespace(_state=SimpleNamespace(thread_pool=pool))
-        assert server  # the SDK's `main` keeps it in a variable of this name
-        assert engine_host.serve_at_once(64)
-        assert pool._max_workers == 64
-        assert engine_host.serve_at_once(8)
-        assert pool._max_workers == 64
+    pool = ThreadPoolExecutor(4)
+    server = SimpleNamespace(_state=SimpleNamespace(thread_pool=pool))
+    assert engine_host.serve_at_once(64)
+    assert server._state.thread_pool._max_workers == 64
+    assert engine_host.serve_at_once(8)
+    assert server._state.thread_pool._max_workers == 64
+
+
+def test_calls_that_came_before_the_pool_was_widened_are_served_at_once_too() -> None:
+    server = SimpleNamespace(_state=SimpleNamespace(thread_pool=ThreadPoolExecutor(4)))
+    widened = threading.Event()
+
+    def call(together: threading.Barrier) -> None:
+        widened.wait(30)
+        together.wait(30)  # until all are being served
+
+    def calls(number: int) -> list[Future[None]]:
+        together = threading.Barrier(number)
+        return [server._state.thread_pool.submit(call, together) for _ in range(number)]
+
+    first = calls(16)
+    assert engine_host.serve_at_once(64)
+    widened.set()
+    for each in (*first, *calls(40)):
+        each.result(60)
 
 
 @pytest.mark.parametrize(
