@@ -32,8 +32,12 @@ class NaiveRotation(Resource):
         super().__init__(NaiveProvider(), name, {"database_id": database_id, "triggers": triggers})
 
 
+class PlainNaiveProvider(NaiveProvider):
+    serialize_as_secret_always = False
+
+
 class NaiveRotationWithOutputs(Resource):
-    """The same with what ours has: declared outputs, of which the credentials are encrypted."""
+    """The same with what ours has: declared outputs, of which only the credentials are secret."""
 
     def __init__(
         self, name: str, database_id: str, triggers: dict[str, Any], outputs: list[str]
@@ -41,7 +45,7 @@ class NaiveRotationWithOutputs(Resource):
         inputs = {"database_id": database_id, "triggers": triggers}
         secret = ["password", "rest_token", "read_only_rest_token"]
         super().__init__(
-            NaiveProvider(),
+            PlainNaiveProvider(),
             name,
             {**dict.fromkeys(outputs), **inputs},
             ResourceOptions(additional_secret_outputs=secret),
