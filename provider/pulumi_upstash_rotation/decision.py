@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -127,8 +128,8 @@ def same_value(a: object, b: object) -> bool:
         return len(a) == len(b) and all(map(same_value, a, b))
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
-    if isinstance(a, float) and a != a:  # noqa: PLR0124  NaN, which is equal to nothing
-        return isinstance(b, float) and b != b  # noqa: PLR0124
+    if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
+        return math.isnan(b)  # which equals nothing, itself included
     return a == b
 
 

@@ -5,7 +5,7 @@ Two rotations of one database would reset it in turns, each making the other's p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import pulumi
@@ -13,6 +13,9 @@ from pulumi.runtime import mocks, settings
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+
+_Given = TypeVar("_Given")
+"""Whatever a program gives as an id."""
 
 _declared: WeakKeyDictionary[Any, dict[str, MutableMapping[pulumi.Resource, str]]]
 _declared = WeakKeyDictionary()
@@ -28,7 +31,9 @@ def declare(database_id: str, resource: pulumi.Resource, resource_name: str) -> 
         resources[resource] = resource_name
 
 
-def check_declared_once(database_id: Any, resource: pulumi.Resource, resource_name: str) -> Any:  # noqa: ANN401  whatever a program gives
+def check_declared_once(
+    database_id: _Given, resource: pulumi.Resource, resource_name: str
+) -> _Given:
     """Return the id if no other resource of the program names it.
 
     Called when the resource is about to be registered: by then a program has run to its end and

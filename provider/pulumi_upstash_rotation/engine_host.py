@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import FrameType
+
+    from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 
 _GRPC_UNKNOWN: Final = 2
 _MESSAGE_FIELD: Final = 0x12
@@ -31,12 +33,13 @@ def serve_at_once(calls: int) -> bool:
 
     Says whether it could: the SDK keeps its pool of threads in the main thread's variable `server`.
     """
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001  only way
+    main = threading.main_thread().ident or 0
+    frame = sys._current_frames().get(main)  # noqa: SLF001  another thread's: no public way
     while frame:
-        state = getattr(frame.f_locals.get("server"), "_state", None)
-        pool: Any = getattr(state, "thread_pool", None)
-        if state and isinstance(pool, ThreadPoolExecutor):
-            if pool._max_workers < calls:  # noqa: SLF001  threads come as needed
+        state: Any = getattr(frame.f_locals.get("server"), "_state", None)
+        pool = getattr(state, "thread_pool", None)
+        if isinstance(pool, ThreadPoolExecutor):
+            if pool._max_workers < calls:  # noqa: SLF001  what a pool may have, only it knows
                 _serve_those_that_wait(pool, calls)
                 state.thread_pool = ThreadPoolExecutor(calls)
             return True
@@ -44,14 +47,14 @@ def serve_at_once(calls: int) -> bool:
     return False
 
 
-def _serve_those_that_wait(pool: Any, threads: int) -> None:  # noqa: ANN401  its parts are private
+def _serve_those_that_wait(pool: ThreadPoolExecutor, threads: int) -> None:
     """Let a pool have more threads, and one more at once for each call that waits for one.
 
     A refresh begins with more calls than the SDK has threads: a higher limit alone comes too late
     for them. And before Python 3.12 a pool counts each as an idle thread later, hence the new one.
     """
-    pool._max_workers = threads  # noqa: SLF001
-    for _ in range(pool._work_queue.qsize()):  # noqa: SLF001
+    pool._max_workers = threads  # noqa: SLF001  the SDK made it, and has set that for good
+    for _ in range(pool._work_queue.qsize()):  # noqa: SLF001  no public count of what waits
         pool.submit(int)  # nothing in particular
 
 
@@ -84,12 +87,12 @@ def inform(message: str) -> None:
 def _show(severity: Literal["info", "warning"], message: str) -> None:
     urn = getattr(_local_of_caller("request"), "urn", None)
     if not (isinstance(urn, str) and urn and _log(severity, message, urn)):
-        print(f"{severity}: {message}", file=sys.stderr)  # noqa: T201  the engine shows stderr
+        sys.stderr.write(f"{severity}: {message}\n")  # the engine shows it
 
 
-def _local_of_caller(name: str) -> Any:  # noqa: ANN401  whatever the SDK keeps there
+def _local_of_caller(name: str) -> object:
     """Return the local variable of the SDK's frame that serves the engine's call, or None."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  the only way to a caller's locals
+    frame = inspect.currentframe()
     while frame:
         if frame.f_globals.get("DynamicResourceProviderServicer") and name in frame.f_locals:
             return frame.f_locals[name]
@@ -147,7 +150,7 @@ def _log(severity: str, message: str, urn: str) -> bool:
 
 
 @functools.cache
-def _engine(address: str) -> Any:  # noqa: ANN401  a stub that gRPC's compiler has made
+def _engine(address: str) -> EngineStub:
     """Return the engine to talk to, over a connection that lasts as long as this process."""
     import grpc
     from pulumi.runtime.proto import engine_pb2_grpc
