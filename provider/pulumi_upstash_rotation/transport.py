@@ -13,25 +13,16 @@
 from __future__ import annotations
 
 import logging
-import platform
-import ssl
-import threading
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, Literal
 
 import requests
 import tenacity
-from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import InvalidHeader, LocationValueError, NewConnectionError, ProxyError
+from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from ._version import __version__
 from .errors import (
     ApiConnectionError,
     ApiContractError,
@@ -44,17 +35,16 @@ from .errors import (
     RateLimitError,
     ServerError,
 )
-from .settings import is_loopback
 from .throttle import Throttle
+from .wire import CONNECT_TIMEOUT_SECONDS, causes, new_session, not_sent, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from .settings import Settings
 
 _LOG: Final = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 60.0
 """Longest silence while waiting for an answer."""
 RETRY_BUDGET_SECONDS: Final = 90.0
@@ -119,7 +109,7 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._throttle = Throttle(settings.max_concurrency, clock=clock, sleep=sleep)
-        self._session = _session(settings)
+        self._session = new_session(settings)
 
     def request(self, call: Call) -> bytes:
         """Return the body of a successful answer, after as many attempts as the table allows.
@@ -166,7 +156,7 @@ class Transport:
 
     def _request_once(self, call: Call) -> bytes:
         status, body = None, b""
-        _wire.open = True
+        wire.open = True
         started = self._clock()
         try:
             with self._session.request(
@@ -180,8 +170,8 @@ class Transport:
                 body = _bounded_body(answer)
         except Exception as error:  # noqa: BLE001  whatever it is, the request may have been sent
             # Its text holds the URL and, at worst, a piece of the answer.
-            kinds = " < ".join(type(cause).__name__ for cause in _causes(error))
-            _LOG.debug("%s %s: %s, wire open: %s", call.method, call.path, kinds, _wire.open)
+            kinds = " < ".join(type(cause).__name__ for cause in causes(error))
+            _LOG.debug("%s %s: %s, wire open: %s", call.method, call.path, kinds, wire.open)
             if status is None or _is_success(status):
                 raise self._transport_error(call, error, status) from None
         took = self._clock() - started
@@ -205,8 +195,8 @@ class Transport:
         if status is not None:
             return call.unreadable("its answer broke off")
         where = f"cannot {call.attempt}: {self._api_url}"
-        if not _wire.open or _is_about_the_way(error):
-            what, passing = _why_not_sent(error)
+        if (kept := not_sent(error)) is not None:
+            what, passing = kept
             return ApiConnectionError(f"{where} {what}", call.nothing_happened, passing=passing)
         what = (
             f"gave no answer within {READ_TIMEOUT_SECONDS:.0f} s"
@@ -214,107 +204,6 @@ class Transport:
             else "closed the connection before it had answered"
         )
         return ApiOutcomeUnknownError(f"{where} {what}", call.if_applied)
-
-
-_PROXY: Final = "could not be reached through the proxy (HTTPS_PROXY names it)"
-_BROKEN_OFF: Final = "broke off the connection while it was being made"
-_NOT_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
-    (
-        ssl.SSLCertVerificationError,
-        "has a certificate that is not trusted (REQUESTS_CA_BUNDLE names what is)",
-        False,
-    ),
-    (ProxyError, _PROXY, False),
-    (requests.exceptions.InvalidURL, _PROXY, False),
-    (requests.exceptions.InvalidSchema, _PROXY, False),
-    (LocationValueError, _PROXY, False),
-    (ssl.SSLEOFError, _BROKEN_OFF, True),
-    (ssl.SSLError, "does not speak TLS as it should", False),
-    (NewConnectionError, "could not be reached", True),
-    (requests.Timeout, f"did not connect within {CONNECT_TIMEOUT_SECONDS:.0f} s", True),
-    (requests.RequestException, _BROKEN_OFF, True),
-    (OSError, "can't be trusted: what REQUESTS_CA_BUNDLE names can't be read", False),
-)
-"""What keeps a request from being sent, the most telling first: an exception, what it means, and
-whether it may pass by itself. The API's own URL was checked with the settings."""
-
-
-def _is_about_the_way(error: Exception) -> bool:
-    """Say whether an error comes before any connection is made: about a URL or a CA bundle."""
-    about_a_url = (
-        requests.exceptions.InvalidURL,
-        requests.exceptions.InvalidSchema,
-        LocationValueError,
-    )
-    about_a_file = isinstance(error, OSError) and not isinstance(error, requests.RequestException)
-    return about_a_file or isinstance(error, about_a_url)
-
-
-def _why_not_sent(error: Exception) -> tuple[str, bool]:
-    causes = list(_causes(error))
-    found = (entry for entry in _NOT_SENT if any(isinstance(each, entry[0]) for each in causes))
-    _, what, passing = next(found, (Exception, "could not be reached", False))
-    return what, passing
-
-
-class _Wire(threading.local):
-    """Whether this thread's request may have left; it may unless a connection is being made."""
-
-    open = True
-
-
-_wire: Final = _Wire()
-
-
-class _Connection(HTTPConnection):
-    """Notes that it is being made: what fails meanwhile has surely changed nothing."""
-
-    def connect(self) -> None:
-        _wire.open = False
-        super().connect()
-        _wire.open = True
-
-
-class _TLSConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-class _Adapter(HTTPAdapter):
-    """Has its connections noted, with and without a proxy."""
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  handed on
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401  same
-        manager = super().proxy_manager_for(proxy, **options)
-        if type(manager) is ProxyManager:  # SOCKS has connections of its own
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-        return manager
-
-
-def _session(settings: Settings) -> requests.Session:
-    session = requests.Session()
-    # Bytes, because HTTP Basic has no charset and requests would take Latin-1.
-    session.auth = HTTPBasicAuth(settings.email.encode(), settings.api_key.encode())
-    session.headers["User-Agent"] = (
-        f"pulumi-upstash-rotation/{__version__} python/{platform.python_version()}"
-    )
-    session.headers["Accept"] = "application/json"
-    # Plain http stays on this machine: never hand its API key to a proxy.
-    session.trust_env = not is_loopback(urlsplit(settings.api_url).hostname or "")
-    adapter = _Adapter(pool_maxsize=settings.max_concurrency)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
 
 
 def _bounded_body(answer: requests.Response) -> bytes:
@@ -328,19 +217,6 @@ def _bounded_body(answer: requests.Response) -> bytes:
 
 def _is_success(status: int) -> bool:
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything it wraps, which requests and urllib3 keep in `args`."""
-    pending: list[object] = [error]
-    seen: set[int] = set()
-    while pending:
-        cause = pending.pop()
-        if isinstance(cause, BaseException) and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            reason = getattr(cause, "reason", None)
-            pending += [*cause.args, reason, cause.__cause__, cause.__context__]
 
 
 _REFUSALS: Final[dict[int, tuple[type[ApiStatusError], str]]] = {
