@@ -1,8 +1,8 @@
 """Rotate Upstash credentials as infrastructure as code, with Pulumi."""
 
 from ._version import __version__
-from .databases import DatabaseSummary, list_databases
-from .resource import RedisPasswordRotation, SecurityAddons
+from .frontends.program.databases import DatabaseSummary, list_databases
+from .frontends.program.redis_password_rotation import RedisPasswordRotation, SecurityAddons
 
 __all__ = [
     "DatabaseSummary",

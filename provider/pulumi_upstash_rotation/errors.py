@@ -1,45 +1,75 @@
-"""Everything that can go wrong, as one tree.
+"""Every error of this package, as one tree.
 
 RotationError
-├── ConfigurationError             found before any request was sent
-├── InvalidInputError              an argument of the resource; found before any request was sent
-└── ApiError                       a call to the Upstash Developer API
-    ├── ApiConnectionError         the request never left: nothing has changed
-    ├── ApiContractError           a success whose body is not what the API documents
-    ├── ApiOutcomeUnknownError     the request left, no readable answer came back
-    └── ApiStatusError             an answer with an error status
-        ├── AuthenticationError    401
-        ├── PermissionDeniedError  403, or a read-only API key
-        ├── DatabaseNotFoundError  404
-        ├── RateLimitError         429
-        └── ServerError            5xx
+├── ConfigurationError               credentials, address or trust store; raised before any request
+├── InvalidInputError                an argument of a resource; raised before any request
+├── DuplicateDeclarationError        a database that one program declares twice
+├── PartialFailureError              an operation failed; the state must keep what is known
+└── ApiError                         a call to the Upstash Developer API
+    ├── RequestNotSentError          the request was not sent, so nothing has changed
+    ├── UnreadableResponseError      a success whose body is not the documented JSON
+    ├── IndeterminateOutcomeError    the request may have been sent; no readable response came
+    └── ResponseStatusError          a response with an error status
+        ├── AuthenticationError      401
+        ├── PermissionDeniedError    403, or a read-only API key
+        ├── DatabaseNotFoundError    404
+        ├── RateLimitedError         429
+        └── ServerError              5xx
 
-A message is one line for a person: what failed, whether the password may have changed, what to do
+A message is one line. It names what failed, whether the password may have changed, and what to do
 next. It never holds a body, a header or a credential.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class RotationError(Exception):
-    """Root of all errors of this package; its text is fit to be shown to a person."""
+    """Root of all errors of this package. Its text is fit for users."""
 
 
 class ConfigurationError(RotationError):
-    """Credentials or the API's address are missing or unusable; nothing was sent."""
+    """Credentials, the API's address or the trust store are missing or unusable."""
 
 
 class InvalidInputError(RotationError):
-    """An argument of the resource is not allowed; nothing was sent.
+    """An argument of a resource is not allowed.
 
     Attributes:
         argument: Name of the argument, as a program writes it.
     """
 
     def __init__(self, argument: str, reason: str) -> None:
-        """Name the argument and say what is allowed."""
+        """Name the argument and what is allowed."""
         super().__init__(reason)
         self.argument = argument
+
+    def __str__(self) -> str:
+        """Return the name and the reason as one sentence."""
+        return f"{self.argument} {self.args[0]}"
+
+
+class DuplicateDeclarationError(RotationError):
+    """One program declares two resources that would revoke each other's credential."""
+
+
+class PartialFailureError(RotationError):
+    """An operation failed after it may have changed something. The state must keep what is known.
+
+    Attributes:
+        id: Id of the resource.
+        outputs: Outputs for the state, secrets in clear.
+    """
+
+    def __init__(self, message: str, id_: str, outputs: Mapping[str, Any]) -> None:
+        """Keep what the state must hold."""
+        super().__init__(message)
+        self.id = id_
+        self.outputs = outputs
 
 
 class ApiError(RotationError):
@@ -50,38 +80,38 @@ class ApiError(RotationError):
     """
 
     def __init__(self, problem: str, effect: str = "") -> None:
-        """Say what failed and, in `effect`, what that means for the password."""
+        """Join what failed with `effect`, which states what that means for the password."""
         super().__init__(f"{problem}; {effect}" if effect else problem)
         self.problem = problem
 
 
-class ApiConnectionError(ApiError):
-    """No connection could be made, so the request was never sent and nothing has changed.
+class RequestNotSentError(ApiError):
+    """No connection could be made, so the request was not sent and nothing has changed.
 
     Attributes:
-        passing: Whether it may pass by itself, unlike a certificate that is not trusted.
+        transient: Whether a retry can help. An untrusted certificate, for example, stays untrusted.
     """
 
-    def __init__(self, problem: str, effect: str = "", *, passing: bool) -> None:
-        """Keep whether trying again can help."""
+    def __init__(self, problem: str, effect: str = "", *, transient: bool) -> None:
+        """Keep whether a retry can help."""
         super().__init__(problem, effect)
-        self.passing = passing
+        self.transient = transient
 
 
-class ApiContractError(ApiError):
-    """The API reported success with a body that is not the documented JSON object."""
+class UnreadableResponseError(ApiError):
+    """The API reported success with a body that is not the documented JSON."""
 
 
-class ApiOutcomeUnknownError(ApiError):
-    """The request was sent and no readable answer came back; it may have been applied."""
+class IndeterminateOutcomeError(ApiError):
+    """The request may have been sent and no readable response came. It may have been applied."""
 
 
-class ApiStatusError(ApiError):
+class ResponseStatusError(ApiError):
     """The API answered with an error status.
 
     Attributes:
         status: HTTP status code.
-        retry_after_seconds: What the answer's Retry-After header asks for, where it came.
+        retry_after_seconds: Seconds that the response's Retry-After header asks for, if it has one.
     """
 
     def __init__(
@@ -92,27 +122,27 @@ class ApiStatusError(ApiError):
         status: int,
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Keep the status beside the text, for whoever decides what happens next."""
+        """Keep the status beside the text."""
         super().__init__(problem, effect)
         self.status = status
         self.retry_after_seconds = retry_after_seconds
 
 
-class AuthenticationError(ApiStatusError):
-    """401: the e-mail and API key are not accepted."""
+class AuthenticationError(ResponseStatusError):
+    """401: the API does not accept the e-mail and API key."""
 
 
-class PermissionDeniedError(ApiStatusError):
+class PermissionDeniedError(ResponseStatusError):
     """403, or a read-only API key used for a reset."""
 
 
-class DatabaseNotFoundError(ApiStatusError):
+class DatabaseNotFoundError(ResponseStatusError):
     """404: the account has no such database."""
 
 
-class RateLimitError(ApiStatusError):
-    """429: too many requests; the API did not look at this one."""
+class RateLimitedError(ResponseStatusError):
+    """429: too many requests. The API did not process this one."""
 
 
-class ServerError(ApiStatusError):
-    """5xx: the API failed, possibly after it had applied the request."""
+class ServerError(ResponseStatusError):
+    """5xx: the API failed, perhaps after it had applied the request."""

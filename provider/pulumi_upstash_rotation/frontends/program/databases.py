@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from .errors import RotationError
-from .settings import CONFIG_KEYS, resolve_settings
+from pulumi_upstash_rotation.errors import RotationError
+from pulumi_upstash_rotation.upstash.settings import CONFIG_KEYS, resolve_settings
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
     Raises:
         pulumi.RunError: The list could not be read; the text says why, in one line.
     """
-    from .client import client_for  # few programs need requests
+    from pulumi_upstash_rotation.upstash.account import open_account  # few programs need requests
 
     names = (key.partition(":")[2] for key in CONFIG_KEYS)
     config = pulumi.Config("upstash")
@@ -49,7 +49,7 @@ def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
             {key: config.get(name) for key, name in zip(CONFIG_KEYS, names, strict=True)},
             os.environ,
         )
-        databases = client_for(settings).list_databases()
+        databases = open_account(lambda: settings, pulumi.log.info).api.list_databases()
     except RotationError as error:
         raise pulumi.RunError(str(error)) from None
     found = [

@@ -1,7 +1,7 @@
 """The Developer API's Database object, as its documentation describes it.
 
-Source of every field, unit and enum: the Developer API's OpenAPI document. Credentials are not in
-the documented object any more; they are read where an account still gets them.
+Source of every field, unit and enum: the Developer API's OpenAPI document. The documented object
+has no credentials. They are read where an account still gets them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from .errors import ApiContractError
-from .inputs import MAX_EXACT_INTEGER
-from .state import CREDENTIALS
+from pulumi_upstash_rotation.errors import UnreadableResponseError
+from pulumi_upstash_rotation.values import MAX_EXACT_INTEGER, utf8
+
+from .credentials import CREDENTIAL_NAMES, Credentials, connection_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pydantic import ValidationInfo
 
@@ -41,24 +42,24 @@ Integer = Annotated[int, Field(ge=-MAX_EXACT_INTEGER, le=MAX_EXACT_INTEGER)]
 DecimalString = Annotated[str, BeforeValidator(_decimal), Field(pattern=r"^-?[0-9]+$")]
 Credential = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
 
-_Misfits: TypeAlias = "dict[tuple[type[BaseModel], str], Any]"
+_Mismatches: TypeAlias = "dict[tuple[type[BaseModel], str], Any]"
 
 
 class _ApiModel(BaseModel):
-    """Tolerant of what is new, exact about what is known, silent about what it was given."""
+    """Accepts new fields, validates documented ones, never shows inputs in errors."""
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
-    _misfits: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _mismatches: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def extra_attributes(self) -> dict[str, Any]:
-        """What the documentation does not describe: new fields, and known ones of another type."""
-        return {**(self.model_extra or {}), **self._misfits}
+        """Fields that the documentation does not describe, and type mismatches."""
+        return {**(self.model_extra or {}), **self._mismatches}
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _set_aside(
+    def _keep_mismatch(
         cls, value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
     ) -> object:
         try:
@@ -67,14 +68,14 @@ class _ApiModel(BaseModel):
             field = cls.model_fields[str(info.field_name)]
             if field.is_required():
                 raise
-            misfits = cast("_Misfits", info.context)
-            misfits[cls, str(field.validation_alias or info.field_name)] = value
+            mismatches = cast("_Mismatches", info.context)
+            mismatches[cls, str(field.validation_alias or info.field_name)] = value
             return None
 
-    def model_post_init(self, context: _Misfits) -> None:
-        """Keep the values that did not fit their fields."""
+    def model_post_init(self, context: _Mismatches) -> None:
+        """Keep the values whose type does not match."""
         mine = [key for key in context if key[0] is type(self)]
-        self._misfits.update({name: context.pop((owner, name)) for owner, name in mine})
+        self._mismatches.update({name: context.pop((owner, name)) for owner, name in mine})
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Leave out undocumented fields, which may be credentials."""
@@ -96,9 +97,9 @@ class SecurityAddons(_ApiModel):
 class Database(_ApiModel):
     """A Redis database of Upstash.
 
-    Every field but the id is optional: an answer that leaves one out, or that carries it in
-    another type than documented, is still the only answer to a reset that there will ever be.
-    Sizes are in bytes, `*_timeout` and `*_idle` in nanoseconds, times in Unix seconds.
+    Every field but the id is optional, and no field fails a response by its type: the response to
+    a reset may hold the only copy of the password. Sizes are in bytes, `*_timeout` and `*_idle` in
+    nanoseconds, times in Unix seconds.
     """
 
     database_id: Annotated[str, Field(min_length=1)]
@@ -150,39 +151,67 @@ class Database(_ApiModel):
     rest_token: Credential = None
     read_only_rest_token: Credential = None
 
-    def known_credentials(self) -> dict[str, str]:
-        """Return the credentials that this answer tells, in clear, by name."""
-        values = {name: getattr(self, name) for name in CREDENTIALS}
-        return {name: value.get_secret_value() for name, value in values.items() if value}
+    @property
+    def credentials(self) -> Credentials:
+        """The credentials that this object shows."""
+        values = {name: getattr(self, name) for name in CREDENTIAL_NAMES}
+        shown = {name: value.get_secret_value() for name, value in values.items() if value}
+        return Credentials(**shown)
 
-    def with_missing_credentials(self, known: Mapping[str, str]) -> Database:
-        """Return the same with credentials that this one lacks and that are known otherwise."""
-        missing = {
-            name: SecretStr(value) for name, value in known.items() if not getattr(self, name)
-        }
-        return self.model_copy(update=missing)
+    def with_credentials(self, credentials: Credentials) -> Database:
+        """Return the same database with these credentials."""
+        known = credentials.known()
+        secrets = {name: SecretStr(known[name]) for name in known}
+        return self.model_copy(update={**dict.fromkeys(CREDENTIAL_NAMES), **secrets})
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """URLs for clients: see `connection_urls()`."""
+        password = self.credentials.password
+        return connection_urls(self.endpoint, self.port, tls=self.tls, password=password)
+
+    def documented(self) -> dict[str, Any]:
+        """Return the documented attributes that carry a value, by name, secrets in clear."""
+        return _documented(self)
+
+    def undocumented(self) -> dict[str, Any]:
+        """Return the undocumented attributes that carry a value, by the API's names."""
+        extra = dict(self.extra_attributes)
+        if self.security_addons and self.security_addons.extra_attributes:
+            extra["securityAddons"] = self.security_addons.extra_attributes
+        return {name: value for name, value in extra.items() if value is not None}
+
+
+def _documented(model: BaseModel) -> dict[str, Any]:
+    values = {name: getattr(model, name) for name in type(model).model_fields}
+    return {name: _plain(value) for name, value in values.items() if value is not None}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return _documented(value) if isinstance(value, BaseModel) else value
 
 
 def parse_database(body: object) -> Database:
-    """Return the Database that an answer's JSON value describes.
+    """Return the Database that a response's JSON value describes.
 
-    A field of an unexpected type is set aside instead of failing the answer.
+    A field of an unexpected type does not fail the response; see `extra_attributes`.
 
     Raises:
-        ApiContractError: The value is not an object with a `database_id`.
+        UnreadableResponseError: The value is not an object with a `database_id`.
     """
     if not isinstance(body, dict) or not isinstance(body.get("database_id"), str):
-        raise ApiContractError("the API's answer is not a Database object")
+        raise UnreadableResponseError("the API's response is not a Database object")
     return Database.model_validate(_encodable(body), context={})
 
 
 def _encodable(value: Any) -> Any:  # noqa: ANN401  any JSON value in, the same shape out
-    """Return a JSON value whose text is UTF-8: an escape may hold half a surrogate pair."""
     match value:
         case dict():
             return {_encodable(key): _encodable(item) for key, item in value.items()}
         case list():
             return [_encodable(item) for item in value]
         case str():
-            return value.encode(errors="replace").decode()
+            return utf8(value)
     return value

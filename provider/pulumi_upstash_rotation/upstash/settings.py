@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from .errors import ConfigurationError
+from pulumi_upstash_rotation.errors import ConfigurationError
+from pulumi_upstash_rotation.http.urls import base_url_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +30,13 @@ _HOW_TO_SET = (
 
 @dataclass(frozen=True)
 class Settings:
-    """An Upstash account and the Developer API to talk to.
+    """An Upstash account, and where its Developer API is.
 
     Attributes:
         email: The account's e-mail, the user name of the API.
         api_key: A Developer API key of that account; must not be read-only.
         api_url: Base URL of the Developer API, without a trailing slash.
-        max_concurrency: Most requests to it at once.
+        max_concurrency: Most requests in flight at once.
     """
 
     email: str
@@ -47,17 +46,17 @@ class Settings:
 
 
 def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """Return the settings that a stack's config or, failing that, the environment names.
+    """Return the settings from a stack's config or, where it has none, from the environment.
 
-    E-mail and API key always come from the same place: half a pair in the stack's config is an
-    error, never completed from the environment.
+    E-mail and API key always come from the same place. Half a pair in the stack's config is an
+    error; the environment never completes it.
 
     Args:
         config: The stack's config by full key, such as `upstash:apiKey`; secrets in clear.
         environ: The process's environment.
 
     Raises:
-        ConfigurationError: Something is missing or malformed; the text names it and how to set it.
+        ConfigurationError: Something is missing or malformed. The text names it and how to set it.
     """
     email, api_key = _text(config, "upstash:email"), _text(config, "upstash:apiKey")
     email_name, key_name = "config upstash:email", "config upstash:apiKey"
@@ -69,13 +68,15 @@ def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -
     for value, name, other in ((email, email_name, key_name), (api_key, key_name, email_name)):
         if not value:
             raise ConfigurationError(
-                f"{name} is missing although {other} is set; they are never taken from two "
-                f"places: {_HOW_TO_SET}"
+                f"{name} is missing although {other} is set. Both must come from one place: "
+                f"{_HOW_TO_SET}"
             )
     if "@" not in email or any(character.isspace() for character in email):
-        raise ConfigurationError(f"{email_name} must be an e-mail address, the account's")
+        raise ConfigurationError(f"{email_name} must be the account's e-mail address")
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise ConfigurationError(f"{key_name} must be one word without white space, as issued")
+        raise ConfigurationError(
+            f"{key_name} contains spaces or invalid characters; copy the key again"
+        )
     return Settings(
         email=email,
         api_key=api_key,
@@ -96,7 +97,9 @@ def _api_url(config: Mapping[str, object], environ: Mapping[str, str]) -> str:
         (environ, "UPSTASH_API_URL", "environment variable UPSTASH_API_URL"),
     ):
         if url := _text(source, key):
-            return _checked_url(url, name)
+            if problem := base_url_problem(url, DEFAULT_API_URL):
+                raise ConfigurationError(f"{name} {problem}")
+            return url.rstrip("/")
     return DEFAULT_API_URL
 
 
@@ -109,33 +112,7 @@ def _max_concurrency(config: Mapping[str, object], environ: Mapping[str, str]) -
             if text.isdecimal() and text.isascii() and 1 <= int(text) <= MOST_MAX_CONCURRENCY:
                 return int(text)
             raise ConfigurationError(
-                f"{name} must be how many requests there may be at once, from 1 to "
+                f"{name} must be a whole number of requests in flight, from 1 to "
                 f"{MOST_MAX_CONCURRENCY}"
             )
     return DEFAULT_MAX_CONCURRENCY
-
-
-def _checked_url(url: str, name: str) -> str:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018  reading it is what checks it
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigurationError(f"{name} must be a URL such as {DEFAULT_API_URL}")
-    if parts.username or parts.password:
-        raise ConfigurationError(f"{name} must not hold credentials; {_HOW_TO_SET}")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ConfigurationError(
-            f"{name} must use https: plain http, which would show the API key to the network, is "
-            "allowed to this machine only (localhost, 127.0.0.1, [::1])"
-        )
-    return url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address is this machine's own."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

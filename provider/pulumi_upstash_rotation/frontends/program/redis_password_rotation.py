@@ -1,20 +1,24 @@
-"""The resource that programs declare.
+"""The resource `RedisPasswordRotation`, as programs declare it.
 
-Pulumi reads a resource's annotations anew for each resource, so they are types here and not text
-that it would have to compile each time: no `from __future__ import annotations`.
+Pulumi reads a resource's annotations anew for each resource. So they are types here, not text that
+it would compile each time: no `from __future__ import annotations`.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 from pulumi import dynamic
 
-from .declarations import check_declared_once, declare
-from .inputs import UNKNOWN, find_problems, is_json
-from .provider import SECRET_OUTPUTS, RedisPasswordRotationProvider
-from .schedule import next_rotation
-from .state import format_time, parse_time
+from pulumi_upstash_rotation.errors import DuplicateDeclarationError, InvalidInputError
+from pulumi_upstash_rotation.frontends.dynamic import sdk
+from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
+from pulumi_upstash_rotation.resources.declarations import DECLARATIONS
+from pulumi_upstash_rotation.resources.redis_password_rotation import inputs as declared
+from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
+from pulumi_upstash_rotation.rotation.inputs import CHECKS, KnownInputs, find_problems, parse
+from pulumi_upstash_rotation.rotation.schedule import next_rotation
+from pulumi_upstash_rotation.values import format_time, is_json, mark_unknown, parse_time
 
 
 @pulumi.output_type
@@ -212,9 +216,9 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         _check_sendable(inputs, resource_name)
         if opts is None or opts.id is None:
             if isinstance(database_id, str):
-                declare(database_id, self, resource_name)
+                _declare(database_id, self, resource_name)
             inputs["database_id"] = pulumi.Output.from_input(database_id).apply(
-                lambda id_: check_declared_once(id_, self, resource_name)
+                lambda id_: _check_declared_once(id_, self, resource_name)
             )
         self._time_reasons = pulumi.Output.all(rotation_days, rotation_schedule)
         super().__init__(
@@ -250,11 +254,13 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
 
         def moment(values: Sequence[Any]) -> str | None:
             rotated_at, (rotation_days, rotation_schedule) = values
-            last = parse_time(rotated_at)
+            arguments = {"rotation_days": rotation_days, "rotation_schedule": rotation_schedule}
             try:
-                due = next_rotation(last, rotation_days, rotation_schedule) if last else None
-            except (ValueError, TypeError):  # the provider's own check says what is wrong
-                due = None
+                inputs = parse(KnownInputs, CHECKS, arguments)
+            except InvalidInputError:  # the provider's own check reports it
+                return None
+            last = parse_time(rotated_at)
+            due = last and next_rotation(last, inputs.rotation_days, inputs.rotation_schedule)
             return format_time(due[0]) if due else None
 
         return pulumi.Output.all(self.rotated_at, self._time_reasons).apply(moment)
@@ -274,15 +280,9 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         return {name: getattr(self, name) for name in SECRET_OUTPUTS}
 
     def _wait_for_registration_only(self) -> None:
-        """Spare Pulumi's wait for the end of a program sixty outputs of each resource.
-
-        It looks at every one that is outstanding whenever one is done, so a fleet would cost the
-        square of its size. They become known together with the id, which is still waited for.
-        """
+        """Let the program wait for the resource's id alone, and not for each of its outputs."""
         for name in self._output_names():
-            untrack = getattr(self.__dict__.get(name), "_untrack", None)
-            if untrack is not None:  # not in every SDK
-                untrack()
+            sdk.do_not_wait_for(self.__dict__.get(name))
 
     @classmethod
     def _output_names(cls) -> set[str]:
@@ -292,23 +292,44 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
 def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
     """Refuse what Pulumi cannot send: its own error is a traceback that shows the value.
 
-    Everything else that may be wrong is the provider's to say, all at once.
+    The provider reports everything else that may be wrong, all at once.
 
     Raises:
         pulumi.RunError: An argument holds something that is no JSON value.
     """
-    known = {name: _known_part(value) for name, value in inputs.items()}
-    for problem in find_problems(known):
+    known = mark_unknown(inputs, lambda value: isinstance(value, pulumi.Output | Awaitable))
+    for problem in find_problems(declared.CHECKS, known):
         if not is_json(known[problem.argument]):
-            raise pulumi.RunError(f"{resource_name}: {problem.argument} {problem}")
+            raise pulumi.RunError(f"{resource_name}: {problem}")
 
 
-def _known_part(value: Any) -> Any:  # noqa: ANN401  any value of a program
-    """Return a value with the rotation's own mark for what becomes known later."""
-    if isinstance(value, pulumi.Output | Awaitable):
-        return UNKNOWN
-    if isinstance(value, Mapping):
-        return {key: _known_part(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_known_part(item) for item in value]
-    return value
+def _declare(database_id: str, resource: pulumi.Resource, resource_name: str) -> None:
+    """Remember that a program declares a rotation."""
+    program = sdk.running_program()
+    if program is not None:
+        DECLARATIONS.add(program, database_id, resource, resource_name)
+
+
+_Given = TypeVar("_Given")
+"""Any value that a program gives as an id."""
+
+
+def _check_declared_once(
+    database_id: _Given, resource: pulumi.Resource, resource_name: str
+) -> _Given:
+    """Return the id if no other resource of the program names it.
+
+    Called when the resource is about to be registered. By then a program has run to its end and
+    declared everything, so that not even the first of two is reset. Only an id that becomes known
+    later than that can come too late.
+
+    Raises:
+        pulumi.RunError: Another resource rotates the same database.
+    """
+    if isinstance(database_id, str):  # else the provider reports what is wrong with it
+        _declare(database_id, resource, resource_name)
+        try:
+            DECLARATIONS.check_once(sdk.running_program(), database_id)
+        except DuplicateDeclarationError as error:
+            raise pulumi.RunError(str(error)) from None
+    return database_id

@@ -1,0 +1,172 @@
+"""A dynamic provider over a handler: it translates the SDK's calls and adds no rule.
+
+Programs import this module to declare a resource. So what only the provider's own process needs
+(requests, pydantic) is loaded by the call that needs it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
+from pulumi_upstash_rotation.frontends.engine import log
+from pulumi_upstash_rotation.frontends.engine.context import operation_context, preview_context
+from pulumi_upstash_rotation.frontends.engine.failures import failure_of
+from pulumi_upstash_rotation.resources import handler_of
+from pulumi_upstash_rotation.upstash.settings import (
+    CONFIG_KEYS,
+    MOST_MAX_CONCURRENCY,
+    Settings,
+    resolve_settings,
+)
+from pulumi_upstash_rotation.values import mark_unknown
+
+from . import sdk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pulumi.dynamic import ConfigureRequest
+
+    from pulumi_upstash_rotation.resources.handler import Context, Handler
+
+_Method = TypeVar("_Method", bound="Callable[..., Any]")
+
+
+def _guarded(method: _Method) -> _Method:
+    """Let a provider method fail with one clear line, whatever happens inside.
+
+    Anything but an `Exception` that leaves a method, such as `SystemExit`, would hang the engine.
+    """
+
+    @functools.wraps(method)
+    def guarded(self: DynamicProvider, *args: Any) -> Any:  # noqa: ANN401  as the wrapped method
+        try:
+            return method(self, *args)
+        except BaseException as error:  # noqa: BLE001  see above
+            failure = failure_of(error, method.__name__)
+        if failure.partial:
+            id_, outputs = failure.partial
+            marked = sdk.encrypted(outputs, self.handler.secret_in_state)
+            failure = type(failure)(failure.message, (id_, marked))
+        sdk.fail_call(failure)
+        raise RotationError(failure.message)
+
+    return cast("_Method", guarded)
+
+
+class DynamicProvider(ResourceProvider):
+    """Serves one resource.
+
+    Born without attributes: what an object holds when a program declares a resource is pickled
+    into the stack's state. `configure()` runs in the provider's own process, later.
+    """
+
+    resource: ClassVar[str]
+    """Name of the resource, as programs know it."""
+
+    serialize_as_secret_always = False
+    """What is serialized is a class's name. To encrypt it, twice for each resource in each write of
+    the state, would cost the engine a sixth of its time."""
+
+    _config: Mapping[str, object]
+
+    @property
+    def handler(self) -> Handler:
+        """The rules of the resource."""
+        return handler_of(self.resource)
+
+    @_guarded
+    def configure(self, req: ConfigureRequest) -> None:
+        """Keep the part of the stack's config that this package reads."""
+        self._config = {key: req.config.get(key) for key in CONFIG_KEYS}
+        sdk.serve_at_once(MOST_MAX_CONCURRENCY)  # the engine's --parallel is the limit
+        if os.environ.get("UPSTASH_ROTATION_DEBUG", "0") not in {"", "0"}:
+            log.show_details()
+
+    @_guarded
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Report everything that is known to be wrong, already in a preview."""
+        problems: list[RotationError] = [*self.handler.check(_plain(news))]
+        try:
+            self._settings()
+        except ConfigurationError as error:
+            problems.append(error)
+        # A failure that names its property would show the value, which may be secret.
+        return CheckResult(news, [CheckFailure("", str(problem)) for problem in problems])
+
+    @_guarded
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        """Return whether an update would do something."""
+        diff = self.handler.diff(olds, _plain(news), preview_context(_Row()))
+        # None lets the engine find the changed inputs, so that it can show them.
+        changes = (None if diff.by_input else True) if diff.changes else False
+        return DiffResult(changes=changes, replaces=list(diff.replaces) or None)
+
+    @_guarded
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Make the resource. The SDK never calls this in a preview."""
+        made = self.handler.create(_plain(props), self._context())
+        return CreateResult(made.id, self._encrypted(made.outputs))
+
+    @_guarded
+    def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        """Carry out what `diff()` announced. The SDK never calls this in a preview."""
+        made = self.handler.update(id_, olds, _plain(news), self._context())
+        return UpdateResult(self._encrypted(made.outputs))
+
+    @_guarded
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Bring the outputs up to date."""
+        found = self.handler.read(id_, props, self._context())
+        if found is None:
+            return ReadResult(None, {})
+        return ReadResult(found.id, self._encrypted(found.outputs))
+
+    @_guarded
+    def delete(self, _id: str, props: dict[str, Any]) -> None:
+        """End the resource."""
+        self.handler.delete(props, self._context())
+
+    def _context(self) -> Context:
+        return operation_context(_Row(), self._settings)
+
+    def _settings(self) -> Settings:
+        return resolve_settings(self._config, os.environ)
+
+    def _encrypted(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        return sdk.encrypted(outputs, self.handler.secret_in_state)
+
+
+class _Row:
+    """Reports on the row of the resource whose call this thread served when it was made.
+
+    Threads that a handler starts have no call of their own.
+    """
+
+    def __init__(self) -> None:
+        self._urn = sdk.urn_of_call()
+
+    def info(self, message: str) -> None:
+        log.show("info", message, self._urn)
+
+    def warning(self, message: str) -> None:
+        log.show("warning", message, self._urn)
+
+
+def _plain(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the engine's properties with `UNKNOWN` for each value that it does not know yet."""
+    plain: dict[str, Any] = mark_unknown(properties, sdk.is_unknown)
+    return plain

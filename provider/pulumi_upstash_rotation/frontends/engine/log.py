@@ -1,0 +1,56 @@
+"""Lines that users see while the engine works: on a resource's row, or on stderr."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
+
+
+def show(severity: Literal["info", "warning"], message: str, urn: str | None) -> None:
+    """Show a line on the row of a resource, else on stderr, which the engine shows.
+
+    Args:
+        severity: Kind of line.
+        message: The line.
+        urn: URN of the resource. None where it is not known.
+    """
+    if not (urn and _send(severity, message, urn)):
+        sys.stderr.write(f"{severity}: {message}\n")
+
+
+def show_details() -> None:
+    """Write this package's log to stderr. It holds no secret."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger = logging.getLogger(__package__.partition(".")[0])
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+
+
+def _send(severity: str, message: str, urn: str) -> bool:
+    """Send a line to the engine, whose address is this process's argument; return if it took it."""
+    import grpc  # a provider's process has loaded it; programs need not
+    from pulumi.runtime.proto import engine_pb2
+
+    level = {"info": engine_pb2.INFO, "warning": engine_pb2.WARNING}[severity]
+    request = engine_pb2.LogRequest(severity=level, message=message, urn=urn)
+    try:
+        _engine(sys.argv[1]).Log(request, timeout=5)
+    except (grpc.RpcError, IndexError, ValueError):
+        return False
+    return True
+
+
+@functools.cache
+def _engine(address: str) -> EngineStub:
+    """Return the engine, over a connection that lasts as long as this process."""
+    import grpc
+    from pulumi.runtime.proto import engine_pb2_grpc
+
+    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))

@@ -1,0 +1,1 @@
+"""The program side of Pulumi's dynamic resources: what programs declare and call."""

@@ -1,0 +1,199 @@
+"""One way to make a session, one trust store, and whether a request may have been sent.
+
+A connection records when it is being made. An error in that time has surely changed nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import ssl
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import certifi
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import LocationValueError, NewConnectionError, ProxyError
+
+from pulumi_upstash_rotation._version import __version__
+from pulumi_upstash_rotation.errors import ConfigurationError
+
+from .urls import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+TRUST_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Each may name a file or folder of certificates. The first that is set counts, as in requests."""
+
+
+@functools.cache
+def trust_store() -> ssl.SSLContext:
+    """Return the authorities that every TLS connection of this package trusts.
+
+    They are this machine's (`SSL_CERT_FILE` replaces them), certifi's, and those that
+    `REQUESTS_CA_BUNDLE` names. They are read once: that takes as long as a connection.
+
+    Raises:
+        ConfigurationError: A variable names certificates that cannot be read.
+    """
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.load_default_certs()
+    name = next((name for name in TRUST_VARIABLES if os.environ.get(name)), None)
+    if name:
+        bundle = os.environ[name]
+        try:
+            kind = "capath" if Path(bundle).is_dir() else "cafile"
+            context.load_verify_locations(**{kind: bundle})
+        except (OSError, ssl.SSLError):
+            problem = f"cannot read the certificates that {name} names; nothing has changed"
+            raise ConfigurationError(problem) from None
+    return context
+
+
+def new_session(base_url: str, *, pool_size: int = 1) -> requests.Session:
+    """Return a session for one server. It makes no request.
+
+    Args:
+        base_url: Where requests will go.
+        pool_size: How many connections may stay open.
+
+    Raises:
+        ConfigurationError: As for `trust_store()`.
+    """
+    parts = urlsplit(base_url)
+    session = requests.Session()
+    session.headers["User-Agent"] = (
+        f"pulumi-upstash-rotation/{__version__} python/{platform.python_version()}"
+    )
+    session.headers["Accept"] = "application/json"
+    # A request to this machine never passes a proxy, which would see what plain http carries.
+    session.trust_env = not is_loopback(parts.hostname or "")
+    adapter = _Adapter(trust_store() if parts.scheme == "https" else None, pool_size)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+class _SendState(threading.local):
+    """Whether this thread's request may have been sent: not while its connection is being made."""
+
+    may_be_sent = True
+
+
+_state: Final = _SendState()
+
+
+def start_request() -> None:
+    """Forget what this thread's last request did."""
+    _state.may_be_sent = True
+
+
+class _Connection(HTTPConnection):
+    """Records when it is being made."""
+
+    def connect(self) -> None:
+        _state.may_be_sent = False
+        super().connect()
+        _state.may_be_sent = True
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Uses the trust store and the recording connections, with and without a proxy."""
+
+    def __init__(self, trust: ssl.SSLContext | None, pool_size: int) -> None:
+        self._tls: dict[str, Any] = {"ssl_context": trust} if trust else {}
+        super().__init__(pool_maxsize=pool_size)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401  handed on
+        super().init_poolmanager(*args, **{**options, **self._tls})
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401  same
+        if self._tls and not proxy.lower().startswith("socks"):
+            options["proxy_ssl_context"] = self._tls["ssl_context"]
+        manager = super().proxy_manager_for(proxy, **options, **self._tls)
+        if type(manager) is ProxyManager:  # SOCKS has connections of its own
+            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        return manager
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, *_: object, **__: object
+    ) -> Any:  # noqa: ANN401  handed on
+        # requests would load the environment's bundle into the shared store, anew for each pool.
+        return super().build_connection_pool_key_attributes(request, verify=True)
+
+    def cert_verify(self, conn: Any, *_: object) -> None:  # noqa: ANN401  a pool
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+_PROXY: Final = "could not be reached through the proxy (HTTPS_PROXY names it)"
+_BROKEN_OFF: Final = "broke off the connection while it was being made"
+_NOT_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
+    (
+        ssl.SSLCertVerificationError,
+        "has a certificate that is not trusted (REQUESTS_CA_BUNDLE names what is)",
+        False,
+    ),
+    (ProxyError, _PROXY, False),
+    (requests.exceptions.InvalidURL, _PROXY, False),
+    (requests.exceptions.InvalidSchema, _PROXY, False),
+    (LocationValueError, _PROXY, False),
+    (ssl.SSLEOFError, _BROKEN_OFF, True),
+    (ssl.SSLError, "does not speak TLS as it should", False),
+    (NewConnectionError, "could not be reached", True),
+    (requests.Timeout, f"did not connect within {CONNECT_TIMEOUT_SECONDS:.0f} s", True),
+    (requests.RequestException, _BROKEN_OFF, True),
+)
+"""What keeps a request from being sent, the most specific first: an exception, what it means, and
+whether it is transient. The base URL itself was checked before."""
+
+
+def not_sent(error: Exception) -> tuple[str, bool] | None:
+    """Return what kept this thread's request from being sent, and whether that is transient.
+
+    None: the request may have been sent.
+    """
+    about_a_url = (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        LocationValueError,
+    )
+    if _state.may_be_sent and not isinstance(error, about_a_url):
+        return None
+    wrapped = list(causes(error))
+    found = (row for row in _NOT_SENT if any(isinstance(each, row[0]) for each in wrapped))
+    _, what, transient = next(found, (Exception, "could not be reached", False))
+    return what, transient
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything it wraps, which requests and urllib3 keep in `args`."""
+    pending: list[object] = [error]
+    seen: set[int] = set()
+    while pending:
+        cause = pending.pop()
+        if isinstance(cause, BaseException) and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            reason = getattr(cause, "reason", None)
+            pending += [*cause.args, reason, cause.__cause__, cause.__context__]

@@ -1,0 +1,65 @@
+"""Which failed attempts are retried. The table is data; the documents show the same table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Effect(Enum):
+    """What a request does at the server."""
+
+    READ = "changes nothing"
+    IDEMPOTENT = "has the same effect when it is applied again"
+    NON_IDEMPOTENT = "has a new effect each time it is applied"
+
+
+class Outcome(Enum):
+    """How an attempt failed."""
+
+    NOT_CONNECTED = "no connection: refused, timed out, no DNS, broken off in the handshake"
+    NOT_TRUSTED = "certificate, TLS or proxy rejected"
+    RATE_LIMITED = "status 429"
+    NO_RESPONSE = "connection lost or read timeout after the request was sent"
+    SERVER_ERROR = "status 5xx"
+    UNREADABLE = "status 2xx, and the response broke off"
+    REJECTED = "any other status"
+
+
+@dataclass(frozen=True)
+class Retry:
+    """One row of the table.
+
+    Attributes:
+        outcome: How the attempt failed.
+        effects: Requests with one of these effects are retried.
+        reason: Why.
+    """
+
+    outcome: Outcome
+    effects: frozenset[Effect]
+    reason: str
+
+
+_ALL: Final = frozenset(Effect)
+_REPEATABLE: Final = frozenset({Effect.READ, Effect.IDEMPOTENT})
+_NONE: Final = frozenset[Effect]()
+
+RETRIES: Final = (
+    Retry(Outcome.NOT_CONNECTED, _ALL, "the request was not sent"),
+    Retry(Outcome.NOT_TRUSTED, _NONE, "the request was not sent, and a retry cannot help"),
+    Retry(Outcome.RATE_LIMITED, _ALL, "the server did not process the request"),
+    Retry(Outcome.NO_RESPONSE, _REPEATABLE, "the request may have been applied"),
+    Retry(Outcome.SERVER_ERROR, _REPEATABLE, "the request may have been applied"),
+    Retry(Outcome.UNREADABLE, _NONE, "the request was applied"),
+    Retry(Outcome.REJECTED, _NONE, "a retry cannot help"),
+)
+"""Every outcome once."""
+
+_EFFECTS: Final = {row.outcome: row.effects for row in RETRIES}
+
+
+def may_retry(effect: Effect, outcome: Outcome) -> bool:
+    """Return whether a request with this effect is retried after this outcome."""
+    return effect in _EFFECTS[outcome]

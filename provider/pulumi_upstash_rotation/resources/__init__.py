@@ -1,0 +1,21 @@
+"""What a front end asks for: one handler for each resource, behind one seam (`handler.py`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .handler import Handler
+
+
+def handler_of(resource: str) -> Handler:
+    """Return the handler of a resource, by the name that programs use.
+
+    Raises:
+        KeyError: There is no such resource.
+    """
+    if resource == "RedisPasswordRotation":
+        from .redis_password_rotation.handler import RedisPasswordRotationHandler
+
+        return RedisPasswordRotationHandler()
+    raise KeyError(resource)

@@ -1,0 +1,1 @@
+"""`RedisPasswordRotation`: resets the password of an Upstash Redis database."""

@@ -1,0 +1,245 @@
+"""What the state holds of a `RedisPasswordRotation`: how it is written and how it is read back."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason, RotationRecord
+from pulumi_upstash_rotation.upstash.credentials import CREDENTIAL_NAMES, Credentials
+from pulumi_upstash_rotation.values import UNKNOWN, Verification, format_time, parse_time, storable
+
+if TYPE_CHECKING:
+    from pulumi_upstash_rotation.upstash.database import Database
+
+SCHEMA_VERSION: Final = 1
+"""Shape of the outputs. It goes up when a released version's state must be read differently."""
+
+SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_secret_attributes")
+SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
+"""Triggers may be secret today and not tomorrow, when those of the last rotation still are."""
+
+_RENAMED: Final = {
+    "unsettled_rotation": "pending_rotation",
+    "unsettled_triggers": "pending_triggers",
+    "inputs_lag": "engine_inputs_stale",
+}
+"""Names in states of earlier versions, and what they are called now."""
+
+CHANGED_BY_ROTATION: Final = (
+    *CREDENTIAL_NAMES,
+    "redis_url",
+    "rotated_at",
+    "rotation_count",
+    "rotation_cause",
+    "triggers",
+    "verified",
+    "verification",
+    "credential_fingerprint",
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the state remembers.
+
+    Attributes:
+        database_id: The database that was rotated.
+        record: The last rotation.
+        credentials: The credentials that are stored.
+        pending: A rotation that may have happened since. None where all is known.
+        rotate_on_delete: What a deletion must do, as it was last declared.
+        engine_inputs_stale: A refresh has found that a failed update did rotate. The engine still
+            holds the inputs from before, so it finds no changed input where `triggers` differ.
+    """
+
+    database_id: str
+    record: RotationRecord = field(default_factory=RotationRecord)
+    credentials: Credentials = field(default_factory=Credentials)
+    pending: PendingRotation | None = None
+    rotate_on_delete: bool = False
+    engine_inputs_stale: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the state must hold: as `State`, with the whole database.
+
+    Attributes:
+        database: The database, with its live credentials where they are known.
+        record: The last rotation.
+        pending: A rotation that may have happened since. None where all is known.
+        rotate_on_delete: What a deletion must do.
+        engine_inputs_stale: As for `State`.
+    """
+
+    database: Database
+    record: RotationRecord
+    pending: PendingRotation | None = None
+    rotate_on_delete: bool = False
+    engine_inputs_stale: bool = False
+
+    def to_state(self) -> State:
+        """Return what the state will remember."""
+        return State(
+            self.database.database_id,
+            self.record,
+            self.database.credentials,
+            self.pending,
+            rotate_on_delete=self.rotate_on_delete,
+            engine_inputs_stale=self.engine_inputs_stale,
+        )
+
+
+def migrate(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return outputs of any version of this package under today's names."""
+    return {_RENAMED.get(name, name): value for name, value in outputs.items()}
+
+
+def parse_state(outputs: Mapping[str, Any]) -> State:
+    """Return what outputs under today's names remember.
+
+    A value of another type than this package writes counts as absent: a user may have edited it.
+    """
+
+    def text(name: str) -> str | None:
+        value = outputs.get(name)
+        return value if isinstance(value, str) and value else None
+
+    def values(name: str) -> Mapping[str, Any]:
+        value = outputs.get(name)
+        return value if isinstance(value, Mapping) else {}
+
+    message, pending = text("verification"), text("pending_rotation")
+    return State(
+        database_id=text("database_id") or "",
+        record=RotationRecord(
+            rotated_at=parse_time(outputs.get("rotated_at")),
+            count=_count(outputs),
+            reason=Reason.parse(text("rotation_cause")),
+            triggers=values("triggers"),
+            verification=(
+                Verification(outputs.get("verified") is True, message) if message else None
+            ),
+        ),
+        credentials=Credentials.of(outputs),
+        pending=(
+            PendingRotation(
+                Reason.parse(pending) or Reason(Cause.EXTERNAL), values("pending_triggers")
+            )
+            if pending
+            else None
+        ),
+        rotate_on_delete=outputs.get("rotate_on_delete") is True,
+        engine_inputs_stale=outputs.get("engine_inputs_stale") is True,
+    )
+
+
+def _count(outputs: Mapping[str, Any]) -> int:
+    count = outputs.get("rotation_count")
+    if isinstance(count, int | float) and math.isfinite(count):
+        return int(count)
+    # An older state has no count. That there is a state means that there was a reset.
+    return 1 if "rotated_at" in outputs else 0
+
+
+def to_outputs(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the outputs of a resource, secrets in clear.
+
+    They hold only what Pulumi can store without loss: str, bool, int up to 2**53, finite float,
+    list and dict with str keys. What is not known is left out.
+    """
+    database, record = snapshot.database, snapshot.record
+    public, secret = _split_undocumented(database)
+    verification = record.verification
+    outputs = {
+        **database.documented(),
+        **database.urls,
+        "extra_attributes": public,
+        "extra_secret_attributes": secret,
+        "triggers": record.triggers,
+        "rotated_at": record.rotated_at and format_time(record.rotated_at),
+        "rotation_count": record.count,
+        "rotation_cause": record.reason and str(record.reason),
+        "verified": verification and verification.verified,
+        "verification": verification and verification.message,
+        "credential_fingerprint": _fingerprint(snapshot),
+        "rotate_on_delete": snapshot.rotate_on_delete,
+        "engine_inputs_stale": snapshot.engine_inputs_stale or None,
+        "schema_version": SCHEMA_VERSION,
+    }
+    stored = {name: storable(value) for name, value in outputs.items() if value is not None}
+    return with_pending(stored, snapshot.pending) if snapshot.pending else stored
+
+
+def with_pending(outputs: Mapping[str, Any], pending: PendingRotation) -> dict[str, Any]:
+    """Return outputs that also remember a pending rotation."""
+    return {
+        **outputs,
+        "pending_rotation": str(pending.reason),
+        "pending_triggers": storable(pending.triggers),
+    }
+
+
+def planned_outputs(outputs: Mapping[str, Any], database_id: object) -> dict[str, Any]:
+    """Return outputs as a preview shows them: what a rotation will change is `UNKNOWN`.
+
+    Args:
+        outputs: Those in the state. Empty for a resource that does not exist yet.
+        database_id: Id of the database.
+    """
+    if not outputs:
+        from pulumi_upstash_rotation.upstash.database import (
+            Database,  # no preview of a dynamic resource comes here
+        )
+
+        outputs = dict.fromkeys((*Database.model_fields, "rest_url"), UNKNOWN)
+    unknown = dict.fromkeys(CHANGED_BY_ROTATION, UNKNOWN)
+    return {**outputs, **unknown, "database_id": database_id}
+
+
+def _fingerprint(snapshot: Snapshot) -> str:
+    """Return a text that changes with the password and reveals nothing about it.
+
+    It is a digest of the password where that is known, so that an external reset shows; else of the
+    rotation.
+    """
+    record = snapshot.record
+    seed = snapshot.database.credentials.password or f"{record.rotated_at} {record.count}"
+    # Upstash's passwords are too long to be guessed. The id keeps two databases apart.
+    digest = hashlib.sha256(f"{snapshot.database.database_id} {seed}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _split_undocumented(database: Database) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the undocumented attributes: those that may be shown, and those that may be secret."""
+    credentials = list(database.credentials.known().values())
+    public: dict[str, Any] = {}
+    secret: dict[str, Any] = {}
+    for name, value in database.undocumented().items():
+        target = secret if _may_be_secret(name, value, credentials) else public
+        target[name] = value
+    return public, secret
+
+
+_SECRET_NAME: Final = re.compile(
+    r"passw|token|secret|credential|(?<![a-z])(pass|key|auth|url|uri)(?![a-z])", re.IGNORECASE
+)
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def _may_be_secret(name: str, value: object, credentials: list[str]) -> bool:
+    """Return whether a name suggests a credential or a value holds a known one, at any depth."""
+    if _SECRET_NAME.search(_CAMEL.sub("_", name)):
+        return True
+    if isinstance(value, str):
+        return any(credential in value for credential in credentials)
+    if isinstance(value, list):
+        return any(_may_be_secret("", item, credentials) for item in value)
+    if isinstance(value, dict):
+        return any(_may_be_secret(key, item, credentials) for key, item in value.items())
+    return False

@@ -1,0 +1,1 @@
+"""When and why a credential rotates, and what the state remembers of it. Pure: no I/O, no clock."""

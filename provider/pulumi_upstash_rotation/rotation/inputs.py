@@ -1,0 +1,138 @@
+"""What a program declares about a rotation, whatever the credential: checked, known or not yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+from pulumi_upstash_rotation.errors import InvalidInputError
+from pulumi_upstash_rotation.values import Unknown, has_unknown, is_json
+
+from .schedule import InvalidScheduleError, check_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_ROTATION_DAYS: Final = 3650
+DEFAULT_VERIFY_TIMEOUT_SECONDS: Final = 10.0
+MAX_VERIFY_TIMEOUT_SECONDS: Final = 300
+
+Check: TypeAlias = "Callable[[Any], str | None]"
+"""Returns what is allowed if a value is not, else None."""
+
+_Inputs = TypeVar("_Inputs", bound="DeclaredInputs")
+
+
+@dataclass(frozen=True)
+class DeclaredInputs:
+    """The declared arguments of a rotation. In a preview, any of them may be unknown.
+
+    Attributes:
+        triggers: Any JSON values by name. None stands for an absent one.
+        rotation_days: Age in days at which a credential is due. None: never.
+        rotation_schedule: Cron expression in UTC. None: no schedule.
+        rotate_on_create: Rotate when first declared. False adopts the current credential.
+        verify: Try the new credential on the database itself.
+        verify_timeout: How long that may take: seconds.
+    """
+
+    triggers: Mapping[str, Any] | Unknown = field(default_factory=dict, repr=False)
+    rotation_days: float | Unknown | None = None
+    rotation_schedule: str | Unknown | None = None
+    rotate_on_create: bool | Unknown = True
+    verify: bool | Unknown = True
+    verify_timeout: float | Unknown = DEFAULT_VERIFY_TIMEOUT_SECONDS
+
+
+@dataclass(frozen=True)
+class KnownInputs(DeclaredInputs):
+    """The same arguments when something is carried out: Pulumi knows all values by then."""
+
+    triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    rotation_days: float | None = None
+    rotation_schedule: str | None = None
+    rotate_on_create: bool = True
+    verify: bool = True
+    verify_timeout: float = DEFAULT_VERIFY_TIMEOUT_SECONDS
+
+
+def parse(
+    kind: type[_Inputs], checks: Mapping[str, Check], arguments: Mapping[str, Any]
+) -> _Inputs:
+    """Return arguments as inputs of a kind; `checks` names the arguments that it has.
+
+    Raises:
+        InvalidInputError: The first argument that is not allowed. For `KnownInputs`, also one that
+            is not known yet.
+    """
+    for problem in find_problems(checks, arguments):
+        raise problem
+    # What a program leaves out, and what it sets to None, never reaches a provider.
+    given = {name: arguments[name] for name in checks if arguments.get(name) is not None}
+    if issubclass(kind, KnownInputs):
+        for name, value in given.items():
+            if has_unknown(value):
+                raise InvalidInputError(name, "must be known by now")
+    return kind(**given)
+
+
+def find_problems(
+    checks: Mapping[str, Check], arguments: Mapping[str, Any]
+) -> list[InvalidInputError]:
+    """Return one error for each argument that is not allowed. Unknown values pass."""
+    found = ((name, check(arguments.get(name))) for name, check in checks.items())
+    return [InvalidInputError(name, problem) for name, problem in found if problem]
+
+
+def required(check: Check) -> Check:
+    """Return the check of an argument that must be given. An unknown value passes."""
+    return lambda value: None if isinstance(value, Unknown) else check(value)
+
+
+def optional(check: Check) -> Check:
+    """Return the check of an argument that may be left out. An unknown value passes."""
+    return required(lambda value: None if value is None else check(value))
+
+
+def _triggers_problem(value: object) -> str | None:
+    if isinstance(value, Mapping) and is_json(value):
+        return None
+    return (
+        "must be a map from names to JSON values (numbers finite, integers at most 2^53), such as "
+        '{"release": "2026-11"}'
+    )
+
+
+def _number_problem(unit: str, most: int) -> Check:
+    def problem(value: object) -> str | None:
+        number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+        if 0 < number <= most:
+            return None
+        return f"must be a number of {unit}, more than 0 and at most {most}"
+
+    return problem
+
+
+def _rotation_schedule_problem(value: object) -> str | None:
+    try:
+        check_schedule(value)
+    except InvalidScheduleError as error:
+        return str(error)
+    return None
+
+
+def flag_problem(value: object) -> str | None:
+    """Return what is allowed if a value is no flag."""
+    return None if isinstance(value, bool) else "must be True or False"
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    "triggers": optional(_triggers_problem),
+    "rotation_days": optional(_number_problem("days", MAX_ROTATION_DAYS)),
+    "rotation_schedule": optional(_rotation_schedule_problem),
+    "rotate_on_create": optional(flag_problem),
+    "verify": optional(flag_problem),
+    "verify_timeout": optional(_number_problem("seconds", MAX_VERIFY_TIMEOUT_SECONDS)),
+}
+"""The arguments that every rotation has, each with its check."""

@@ -1,0 +1,25 @@
+"""Whether a credential has changed, judged by two looks at it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Reconciliation(Enum):
+    """What the live credential says about a rotation."""
+
+    SAME = "the live credential is the previous one"
+    CHANGED = "the live credential is another one"
+    INDETERMINATE = "one of the two is not known"
+
+
+def reconcile(previous: str | None, live: str | None) -> Reconciliation:
+    """Compare the live credential with the previous one.
+
+    Args:
+        previous: The credential before. None where it is not known.
+        live: The credential that works now. None where it is not shown.
+    """
+    if not previous or not live:
+        return Reconciliation.INDETERMINATE
+    return Reconciliation.SAME if live == previous else Reconciliation.CHANGED

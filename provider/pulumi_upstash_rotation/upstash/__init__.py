@@ -1,0 +1,1 @@
+"""Upstash: account settings, the Developer API, databases, and the probe of a credential."""

@@ -1,0 +1,179 @@
+"""The calls of the Upstash Developer API, one method each, and what its error statuses mean."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import threading
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from pulumi_upstash_rotation.errors import (
+    AuthenticationError,
+    DatabaseNotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ResponseStatusError,
+    ServerError,
+    UnreadableResponseError,
+)
+from pulumi_upstash_rotation.http.client import HttpClient, Report, Request
+from pulumi_upstash_rotation.http.rate_limit import RateLimit
+from pulumi_upstash_rotation.http.retries import Effect
+
+from .database import Database, parse_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .settings import Settings
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class DeveloperApi:
+    """The Developer API of one account, for one call of a front end.
+
+    Args:
+        connect: Returns the account's client. It is called when a request is about to be made.
+        report: Shows a user what takes time, a line each.
+    """
+
+    def __init__(self, connect: Callable[[], HttpClient], report: Report = _LOG.info) -> None:
+        """Keep both. It makes no request."""
+        self._connect = connect
+        self._report = report
+
+    def reset_password(self, database_id: str) -> Database:
+        """Reset a Redis database's password and REST tokens: `POST /v2/redis/reset-password/{id}`.
+
+        Not idempotent: each reset revokes the credentials of the one before.
+
+        Raises:
+            ConfigurationError: The account's settings are missing or unusable.
+            RequestNotSentError: The request was not sent.
+            IndeterminateOutcomeError: It may have been applied.
+            UnreadableResponseError: The API reports success in a response that cannot be read.
+            ResponseStatusError: The API rejected it, or failed (`ServerError`).
+        """
+        request = Request(
+            "POST",
+            f"/v2/redis/reset-password/{quote(database_id, safe='')}",
+            Effect.NON_IDEMPOTENT,
+            f"reset the password of Redis database {database_id!r}",
+            if_not_applied="the password has not changed",
+            if_maybe_applied="the password may have changed",
+        )
+        return self._database(request, database_id)
+
+    def get_database(self, database_id: str) -> Database:
+        """Read a Redis database: `GET /v2/redis/database/{id}`.
+
+        With credentials, unless the account or Credential Protection hides them.
+
+        Raises:
+            ConfigurationError: The account's settings are missing or unusable.
+            ApiError: As for `reset_password()`. Nothing has changed.
+        """
+        request = Request(
+            "GET",
+            f"/v2/redis/database/{quote(database_id, safe='')}",
+            Effect.READ,
+            f"read Redis database {database_id!r}",
+        )
+        return self._database(request, database_id)
+
+    def list_databases(self) -> list[Database]:
+        """Read the account's Redis databases: `GET /v2/redis/databases`.
+
+        Raises:
+            ConfigurationError: The account's settings are missing or unusable.
+            ApiError: As for `reset_password()`. Nothing has changed.
+        """
+        request = Request("GET", "/v2/redis/databases", Effect.READ, "list the Redis databases")
+        try:
+            body = json.loads(self._send(request))
+            databases = [parse_database(each) for each in body] if isinstance(body, list) else None
+        except (ValueError, RecursionError, UnreadableResponseError):
+            databases = None
+        if databases is None:
+            raise request.unreadable("its response is not a list of databases")
+        return databases
+
+    def _database(self, request: Request, database_id: str) -> Database:
+        body = self._send(request)
+        try:
+            database = parse_database(json.loads(body))
+        except (ValueError, RecursionError, UnreadableResponseError):
+            raise request.unreadable("its response is not a Database object") from None
+        if database.database_id != database_id:
+            raise request.unreadable("its response is about another database")
+        return database
+
+    def _send(self, request: Request) -> bytes:
+        return self._connect().send(request, self._report)
+
+
+_REJECTIONS: Final[dict[int, tuple[type[ResponseStatusError], str]]] = {
+    401: (
+        AuthenticationError,
+        (
+            "rejected the e-mail and API key (401): use a Developer API key of a native Upstash "
+            "account, with that account's e-mail"
+        ),
+    ),
+    403: (PermissionDeniedError, "does not permit it with this API key (403)"),
+    404: (DatabaseNotFoundError, "has no such database in this account (404)"),
+    429: (RateLimitedError, "is rate limiting requests (429)"),
+}
+
+
+def rejection(status: int, body: bytes) -> tuple[type[ResponseStatusError], str]:
+    """Return the error of a status, and what the status means. The text never repeats the body."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerError, f"failed ({status})"
+    if status < HTTPStatus.BAD_REQUEST:
+        return ResponseStatusError, f"responded with a redirect, which is not followed ({status})"
+    if b"readonly api key" in body.lower():
+        what = f"rejected it because the API key is read-only ({status}): use a key that may write"
+        return PermissionDeniedError, what
+    if b"suspended" in body.lower():
+        what = f"rejected it because the database is suspended ({status}): resume it in the console"
+        return ResponseStatusError, what
+    return _REJECTIONS.get(status, (ResponseStatusError, f"rejected the request ({status})"))
+
+
+_one_at_a_time = threading.Lock()
+
+
+def client_for(settings: Settings) -> HttpClient:
+    """Return this process's one client, with its one pool of connections, for these settings.
+
+    Raises:
+        ConfigurationError: The trust store cannot be read.
+    """
+    with _one_at_a_time:
+        return _client_for(settings)
+
+
+@functools.cache
+def _client_for(settings: Settings) -> HttpClient:
+    return HttpClient(
+        settings.api_url,
+        settings.email,
+        settings.api_key,
+        pool_size=settings.max_concurrency,
+        rate_limit=_rate_limit_of(settings.api_url, settings.email, settings.max_concurrency),
+        rejection=rejection,
+        clock=time.monotonic,
+        sleep=time.sleep,
+    )
+
+
+@functools.cache
+def _rate_limit_of(_api_url: str, _email: str, most: int) -> RateLimit:
+    """Return the one limit of an account, whichever of its keys is used."""
+    return RateLimit(most, clock=time.monotonic, sleep=time.sleep)

@@ -1,0 +1,132 @@
+"""Plain values that all rooms share: what Pulumi can store, how values compare, times, findings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_EXACT_INTEGER: Final = 2**53
+"""Beyond it a 64-bit float, the only number in Pulumi's wire format, loses digits."""
+
+_TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Unknown:
+    """A value that is known only once the resource that computes it exists."""
+
+    def __repr__(self) -> str:
+        """Return the word that stands for it in a message."""
+        return "unknown"
+
+
+UNKNOWN: Final = Unknown()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a database itself answered when it was tried with a credential.
+
+    Attributes:
+        verified: It accepted the new credential. It rejected the previous one, where that is known.
+        message: What it answered, or why it was not tried. Holds no secret.
+    """
+
+    verified: bool
+    message: str
+
+
+def mark_unknown(value: Any, is_unknown: Callable[[Any], bool]) -> Any:  # noqa: ANN401  any value
+    """Return a value with `UNKNOWN` in place of each part that `is_unknown` names, at any depth.
+
+    Maps become dicts, and tuples become lists, as Pulumi sends them.
+    """
+    if is_unknown(value):
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        return {key: mark_unknown(item, is_unknown) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [mark_unknown(item, is_unknown) for item in value]
+    return value
+
+
+def has_unknown(value: object) -> bool:
+    """Return whether any part of a value is not known yet."""
+    if isinstance(value, Mapping):
+        return any(map(has_unknown, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(has_unknown, value))
+    return isinstance(value, Unknown)
+
+
+def is_json(value: object) -> bool:
+    """Return whether Pulumi can send and store a value without loss. Unknown parts pass."""
+    match value:
+        case Mapping():
+            return all(
+                isinstance(key, str) and is_json(key) and is_json(item)
+                for key, item in value.items()
+            )
+        case list() | tuple():
+            return all(map(is_json, value))
+        case str():
+            return value == utf8(value)
+        case int():
+            return abs(value) <= MAX_EXACT_INTEGER
+        case float():
+            return math.isfinite(value)
+    return value is None or isinstance(value, Unknown)
+
+
+def same_value(a: object, b: object) -> bool:
+    """Return whether two JSON values are equal after Pulumi's engine has stored them.
+
+    The engine stores numbers as floats, so 1 equals 1.0. In a map, null equals absent. True is not
+    1.
+    """
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return all(same_value(a.get(key), b.get(key)) for key in a.keys() | b.keys())
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same_value, a, b))
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
+        return math.isnan(b)  # which equals nothing, itself included
+    return a == b
+
+
+def storable(value: Any) -> Any:  # noqa: ANN401  any JSON value in, the same shape out
+    """Return a JSON value with each number that Pulumi would corrupt or reject as a string."""
+    match value:
+        case dict():
+            return {key: storable(item) for key, item in value.items()}
+        case list():
+            return [storable(item) for item in value]
+        case int() if abs(value) > MAX_EXACT_INTEGER:
+            return str(value)
+        case float() if not math.isfinite(value):
+            return str(value)
+    return value
+
+
+def utf8(text: str) -> str:
+    """Return a text that UTF-8 can encode. A JSON escape may hold half a surrogate pair."""
+    return text.encode(errors="replace").decode()
+
+
+def format_time(moment: datetime) -> str:
+    """Return a moment in UTC as RFC 3339, in whole seconds."""
+    return moment.strftime(_TIME_FORMAT)
+
+
+def parse_time(text: object) -> datetime | None:
+    """Return the moment that `format_time()` wrote, in UTC. None for any other value."""
+    try:
+        return datetime.strptime(str(text), _TIME_FORMAT).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
