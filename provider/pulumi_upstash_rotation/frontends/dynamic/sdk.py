@@ -117,9 +117,10 @@ def running_program() -> pulumi.Resource | None:
 
     None in tests with mocks, which are one program to Pulumi and may each declare the same.
     """
-    if isinstance(settings.get_monitor(), mocks.MockMonitor):
+    program: pulumi.Resource | None = pulumi.runtime.get_root_resource()
+    if program is None or isinstance(settings.get_monitor(), mocks.MockMonitor):
         return None
-    return pulumi.runtime.get_root_resource()
+    return program
 
 
 def do_not_wait_for(value: object) -> None:

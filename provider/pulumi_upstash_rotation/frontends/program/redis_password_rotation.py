@@ -326,10 +326,11 @@ def _check_declared_once(
     Raises:
         pulumi.RunError: Another resource rotates the same database.
     """
-    if isinstance(database_id, str):  # else the provider reports what is wrong with it
-        _declare(database_id, resource, resource_name)
+    program = sdk.running_program()
+    if program is not None and isinstance(database_id, str):  # the provider reports another type
+        DECLARATIONS.add(program, database_id, resource, resource_name)
         try:
-            DECLARATIONS.check_once(sdk.running_program(), database_id)
+            DECLARATIONS.check_once(program, database_id)
         except DuplicateDeclarationError as error:
             raise pulumi.RunError(str(error)) from None
     return database_id
