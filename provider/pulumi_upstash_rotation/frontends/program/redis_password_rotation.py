@@ -38,11 +38,11 @@ class SecurityAddons(dict[str, Any]):
 
 
 class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPasswordRotation"):
-    """Resets the password of an Upstash Redis database when the program says so.
+    """Resets the password of an Upstash Redis database exactly when the program declares it.
 
-    A reset has no undo, revokes the password and both REST tokens, and cuts off every client at
-    once. Units below are those of the Upstash Developer API. An attribute that the API leaves out
-    is None.
+    A reset has no undo. It revokes the password and both REST tokens, and every client that uses
+    them loses access at once. Units are those of the Upstash Developer API. An attribute that the
+    API leaves out is None.
     """
 
     database_id: pulumi.Output[str]
@@ -50,19 +50,19 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     triggers: pulumi.Output[Mapping[str, Any]]
     """The triggers as they were at the last rotation. Secret, because any of them may be."""
     rotated_at: pulumi.Output[str]
-    """When the password was last reset: RFC 3339, UTC. For one that was reset elsewhere: when this
-    stack learned of it."""
+    """When the password was last reset: RFC 3339, UTC. For a reset outside Pulumi, when this stack
+    noticed it."""
     rotation_count: pulumi.Output[int]
     """How often this resource has reset the password."""
     rotation_cause: pulumi.Output[str | None]
-    """Why it was last reset: `create`, `trigger: NAME`, `age`, `schedule`; `adopted` for a password
-    that was there before, `external` for one that others have reset since."""
+    """Why it was last reset: `create`, `trigger: NAME`, `age` or `schedule`. `adopted`: the password
+    was there before. `external`: it was reset outside Pulumi."""
     verified: pulumi.Output[bool | None]
-    """The database was asked, accepted the new credential and refused the old one, where known."""
+    """The database accepted the new credential and rejected the previous one, where known."""
     verification: pulumi.Output[str | None]
-    """What it answered, or why it was not asked: a sentence."""
+    """What the database answered, or why it was not tried: a sentence."""
     credential_fingerprint: pulumi.Output[str]
-    """Changes whenever the password does and tells nothing about it: a trigger for dependents."""
+    """Changes whenever the password changes, and reveals nothing about it. A trigger for dependents."""
 
     password: pulumi.Output[str | None]
     """Password of the Redis user `default`. Secret; None where the API does not show it."""
@@ -158,9 +158,9 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     prod_pack_enabled: pulumi.Output[bool]
     """The Prod Pack is booked."""
     extra_attributes: pulumi.Output[Mapping[str, Any]]
-    """What the API sent beyond its documentation, by its own names."""
+    """Undocumented attributes that the API sent, by its own names."""
     extra_secret_attributes: pulumi.Output[Mapping[str, Any]]
-    """The part of it that may hold a credential. Secret."""
+    """Those of them that may hold a credential. Secret."""
 
     def __init__(  # noqa: PLR0913  all but one have a default
         self,
@@ -176,26 +176,26 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         verify: pulumi.Input[bool] | None = None,
         verify_timeout: pulumi.Input[float] | None = None,
     ) -> None:
-        """Declare a rotation: the password is reset now, and whenever one of the reasons comes up.
+        """Declare a rotation. The password is reset now, and later for each of the reasons below.
 
         Args:
             resource_name: Name of the resource in the stack.
             opts: Pulumi's options for any resource.
             database_id: Id of the database. Changing it resets the password of the new database
                 and leaves the old one alone.
-            triggers: Any JSON values by name. Changing a value or adding one resets the password;
-                removing one does not.
-            rotation_days: Resets, at the next `pulumi up`, a password that is this many days old.
-                Changing it resets only what is due by then.
-            rotation_schedule: Cron expression in UTC, such as `0 3 1 * *`: resets, at the next
-                `pulumi up`, when a scheduled moment has passed since the last rotation. Changing it
-                resets only what is due by then.
-            rotate_on_create: False adopts the password that the database has instead of resetting
-                it at first. Changing it later does nothing. True by default.
+            triggers: Any JSON values by name. To change or add a value resets the password. To
+                remove one does not.
+            rotation_days: Age in days. The next `pulumi up` resets a password of this age. To change
+                it resets only a password that is due by then.
+            rotation_schedule: Cron expression in UTC, such as `0 3 1 * *`. The next `pulumi up`
+                resets the password if a scheduled moment has passed since the last rotation. To
+                change it resets only a password that is due by then.
+            rotate_on_create: False adopts the password that the database has, without a first
+                reset. To change it later does nothing. True by default.
             rotate_on_delete: True resets the password once more when the resource is deleted, so
-                that nobody knows it any longer. Changing it resets nothing. False by default.
-            verify: True asks the database itself, after a rotation, whether it accepts the new
-                credential and refuses the old one; False leaves that out. True by default.
+                that nobody knows it. To change it resets nothing. False by default.
+            verify: True tries the new and the previous credential on the database itself after a
+                rotation. False skips that. True by default.
             verify_timeout: How long that may take: seconds, 10 by default.
         """
         if opts is not None and opts.import_ is not None:
@@ -250,7 +250,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
 
     @property
     def next_rotation_at(self) -> pulumi.Output[str | None]:
-        """When age or schedule make the next rotation due: RFC 3339, UTC. None if neither does."""
+        """When age or schedule makes the next rotation due: RFC 3339, UTC. None if neither does."""
 
         def moment(values: Sequence[Any]) -> str | None:
             rotated_at, (rotation_days, rotation_schedule) = values
