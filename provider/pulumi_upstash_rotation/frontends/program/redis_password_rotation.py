@@ -55,14 +55,14 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     rotation_count: pulumi.Output[int]
     """How often this resource has reset the password."""
     rotation_cause: pulumi.Output[str | None]
-    """Why it was last reset: `create`, `trigger: NAME`, `age` or `schedule`. `adopted`: the password
-    was there before. `external`: it was reset outside Pulumi."""
+    """Why it was last reset: `create`, `trigger: NAME`, `age` or `schedule`. `adopted`: it was there
+    before. `external`: it was reset outside Pulumi."""
     verified: pulumi.Output[bool | None]
     """The database accepted the new credential and rejected the previous one, where known."""
     verification: pulumi.Output[str | None]
     """What the database answered, or why it was not tried: a sentence."""
     credential_fingerprint: pulumi.Output[str]
-    """Changes whenever the password changes, and reveals nothing about it. A trigger for dependents."""
+    """Changes with the password and reveals nothing about it. A trigger for dependents."""
 
     password: pulumi.Output[str | None]
     """Password of the Redis user `default`. Secret; None where the API does not show it."""
@@ -185,8 +185,8 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
                 and leaves the old one alone.
             triggers: Any JSON values by name. To change or add a value resets the password. To
                 remove one does not.
-            rotation_days: Age in days. The next `pulumi up` resets a password of this age. To change
-                it resets only a password that is due by then.
+            rotation_days: Age in days. The next `pulumi up` resets a password of this age. To
+                change it resets only a password that is due by then.
             rotation_schedule: Cron expression in UTC, such as `0 3 1 * *`. The next `pulumi up`
                 resets the password if a scheduled moment has passed since the last rotation. To
                 change it resets only a password that is due by then.
