@@ -55,8 +55,8 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     rotation_count: pulumi.Output[int]
     """How often this resource has reset the password."""
     rotation_cause: pulumi.Output[str | None]
-    """Why it was last reset: `create`, `trigger: NAME`, `age` or `schedule`. `adopted`: it was there
-    before. `external`: it was reset outside Pulumi."""
+    """Why it was last reset: `create`, `trigger: NAME`, `age` or `schedule`. `adopted`: it was not.
+    `external`: it was reset outside Pulumi."""
     verified: pulumi.Output[bool | None]
     """The database accepted the new credential and rejected the previous one, where known."""
     verification: pulumi.Output[str | None]
