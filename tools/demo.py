@@ -1,6 +1,6 @@
-"""`make demo`: the main job, on a real Pulumi engine and a real redis-server, explained on the way.
+"""`make demo`: rotations on a real Pulumi engine and a real redis-server, explained step by step.
 
-Everything that it says is checked: a claim that turns out false ends it with exit status 1.
+It checks every claim. A false one ends it with exit status 1.
 """
 
 from __future__ import annotations
@@ -39,56 +39,56 @@ def main() -> int:
         except NotTrueError as claim:
             print(f"\nNot true: {claim}", file=sys.stderr)
             return 1
-    print(f"\nDone in {time.monotonic() - started:.0f} s; everything is stopped and removed.")
+    print(f"\nDone in {time.monotonic() - started:.0f} s; the demo stopped and removed everything.")
     return 0
 
 
 def tour(folder: Path, upstash: Emulator, database: EmulatedDatabase) -> None:
     """Show one rotation after the other."""
-    heading("A stand-in for Upstash runs on this machine: no account is needed")
-    say(f"The Developer API answers at {upstash.url}; the database {database.id}")
-    say(f"is a real redis-server with TLS on port {database.port}.")
+    heading("The emulator plays Upstash on this machine, so you need no account")
+    say(f"The emulator's API is at {upstash.url}.")
+    say(f"The database {database.id} is a real redis-server with TLS on port {database.port}.")
     project = folder / "quickstart"
     shutil.copytree(QUICKSTART, project)
     stack = Stack.create(project, folder / "stack", environment=upstash.environment)
     stack.set_config("databaseId", database.id)
     original = database.password
-    claim("the password of today opens the database", opens(upstash, database, original))
+    claim("the current password opens the database", opens(upstash, database, original))
 
     heading("The program: examples/quickstart")
     show(program_text(project))
 
-    heading("First `pulumi up`: the password is reset, and what comes back are stack outputs")
+    heading("The first `pulumi up` resets the password and returns it as a secret output")
     run(stack, "up", "--yes", "--skip-preview", "--suppress-outputs")
     run(stack, "stack", "output")
     second = password_in(stack)
-    claim("the old password is refused", not opens(upstash, database, original))
-    claim("the new one, out of the stack, is accepted", opens(upstash, database, second))
-    claim("it is in no file of the state in clear", second not in stack.stored_text())
+    claim("the database rejects the previous password", not opens(upstash, database, original))
+    claim("the database accepts the new password from the stack", opens(upstash, database, second))
+    claim("no file of the stack holds the password in clear", second not in stack.stored_text())
 
-    heading("`pulumi up` again: nothing has changed, so nothing is reset")
+    heading("A `pulumi up` without a change resets nothing")
     run(stack, "up", "--yes", "--skip-preview", "--suppress-outputs")
-    claim("the database saw no reset", database.resets == 1)
+    claim("no reset happened", database.resets == 1)
 
-    heading("Change a trigger: the preview shows it and touches nothing")
+    heading("A preview shows the changed trigger and resets nothing")
     run(stack, "config", "set", "release", "2026-12")
     run(stack, "preview")
-    claim("the database saw no reset", database.resets == 1)
+    claim("no reset happened", database.resets == 1)
 
-    heading("`pulumi up` rotates")
+    heading("`pulumi up` rotates the password")
     run(stack, "up", "--yes", "--skip-preview", "--suppress-outputs")
     third = password_in(stack)
-    claim("the database saw one more reset", database.resets == 2)  # noqa: PLR2004
-    claim("the password of before is refused", not opens(upstash, database, second))
-    claim("the new one is accepted", opens(upstash, database, third))
+    claim("one more reset happened", database.resets == 2)  # noqa: PLR2004
+    claim("the database rejects the second password", not opens(upstash, database, second))
+    claim("the database accepts the third password", opens(upstash, database, third))
 
-    heading("`pulumi destroy` forgets the resource and leaves the database alone")
+    heading("`pulumi destroy` removes the resource and does not touch the database")
     run(stack, "destroy", "--yes", "--skip-preview")
-    claim("the last password still opens it", opens(upstash, database, third))
+    claim("the last password still opens the database", opens(upstash, database, third))
 
 
 class NotTrueError(Exception):
-    """The demo claimed something that did not hold."""
+    """A claim of the demo is false."""
 
 
 def heading(text: str) -> None:

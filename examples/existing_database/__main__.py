@@ -1,4 +1,4 @@
-"""Take over a database in use: adopt its password now, rotate it when the time has come."""
+"""Take over a database in use: adopt its password now and rotate it later."""
 
 import pulumi
 

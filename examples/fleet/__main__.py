@@ -1,4 +1,4 @@
-"""Rotate every database of the account whose name begins with a prefix."""
+"""Rotate every database of the account whose name starts with a prefix."""
 
 import pulumi
 

@@ -1,4 +1,4 @@
-"""Rotate by the calendar: whenever a scheduled moment has passed since the last rotation."""
+"""Rotate if a scheduled time has passed since the last rotation, or at a maximum age."""
 
 import pulumi
 
@@ -10,7 +10,7 @@ rotation = RedisPasswordRotation(
     "cache",
     database_id=config.require("databaseId"),
     rotation_schedule=config.require("schedule"),
-    rotation_days=90,  # never older than this, whatever the schedule says
+    rotation_days=90,  # maximum age, even if the schedule fires less often
 )
 
 pulumi.export("rotated_at", rotation.rotated_at)

@@ -1,13 +1,15 @@
-"""`make bench`: what our provider costs beside a naive one and beside a program without resources.
+"""`make bench`: the cost of our provider, of a naive one and of a program without resources.
 
-They take turns in one run, so that a machine whose speed drifts is no excuse; what counts is the
-ratio of the medians. Nothing is asserted.
+The programs take turns, so that all of them meet the same drift of the machine's speed. The ratio
+of the medians counts. Nothing is asserted. `--write` writes the figures to docs/performance.json.
+`make generate plots` makes the tables and plots of docs/performance.md from that file.
 """
 
 from __future__ import annotations
 
 import argparse
 import compileall
+import json
 import os
 import platform
 import statistics
@@ -18,8 +20,7 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ROOT: Final = Path(__file__).parents[2]
-REPORT: Final = ROOT / "docs" / "performance.md"
+DATA: Final = ROOT / "docs" / "performance.json"
 IDEAL: Final = "naive with outputs"
 GOALS_DATABASES: Final = 64
 PROGRAMS: Final = {
@@ -62,36 +63,6 @@ STEPS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
 """The release that the program declares, and the command."""
 FIRST, UNCHANGED, PREVIEW, ROTATES, REFRESH = STEPS
 SAMPLE_SECONDS: Final = 0.2
-HEAD: Final = (
-    "| databases | API latency | step | none | naive | ours | **ours / naive** | CPU, naive "
-    "| CPU, ours | memory, naive | memory, ours | state, naive | state, ours | calls, naive "
-    "| calls, ours | connections, ours |\n| ---: | ---: | --- |" + " ---: |" * 13
-)
-READING: Final = """
-*none* is a program without resources; *naive* is a provider as Pulumi's guide would have it
-(`tests/benchmarks/naive_rotation.py`): it makes the one call, keeps every password in clear, declares
-no outputs, and is locked out by a lost answer. Seconds of wall clock and of CPU; megabytes of all
-processes of a run together, at most; kilobytes of state in the end. Bytecode is compiled beforehand,
-as for anybody who installed the packages.
-
-*none* also shows how fast the machine was at that moment. Where it drifts, as a shared machine does, so
-do the ratios, by 0.2 and more; of two rounds the slower one counts.
-"""  # noqa: E501 - as wide as the other documents
-LIMITS: Final = """
-*Limit* is what a provider would come to that never waits for the API and costs nothing beyond what
-ours promises: the naive one with the same outputs, of which only three are encrypted, at 0 ms, beside
-the naive one of that row. The engine writes the whole state before and after each reset, one write
-after the other, and does so more slowly the larger the state is and the more of it is encrypted;
-Pulumi's SDK spends about 0.1 ms of the program's time on each declared output, and ours has sixty.
-
-So the engine's share grows with the square of a fleet: each of its resets writes the whole fleet.
-Several stacks of a few dozen databases cost less than one of hundreds.
-
-What is ours: a first `up` makes two calls for each database, a look and the reset, where the naive
-provider makes one; a refresh makes one, where the naive one makes none. Each reset is announced on the
-resource's row. Check, diff and update together take some 2 ms of the provider's time for each database,
-verification 4 ms. The API, the redis-servers and their TLS run on the same cores as what is measured.
-"""  # noqa: E501
 
 
 @dataclass(frozen=True)
@@ -99,10 +70,10 @@ class Case:
     """A fleet, an API, and how they are measured.
 
     Attributes:
-        databases: How many.
-        latency_seconds: Of each call of the API.
-        parallel: The engine's `--parallel`; None for its default.
-        verify: Databases are real, and ours asks them.
+        databases: Number of databases.
+        latency_seconds: Latency of each call of the API.
+        parallel: The engine's `--parallel`. None for its default.
+        verify: Our provider verifies each rotation, against a real redis-server.
     """
 
     databases: int
@@ -113,19 +84,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took.
+    """The cost of a command.
 
     Attributes:
-        wall: Seconds.
-        cpu: Seconds.
-        megabytes: Memory of all processes together, at most.
-        kilobytes: State afterwards.
-        calls: Of the API.
-        connections: To the API.
+        wall_seconds: Elapsed time.
+        cpu_seconds: Time of all cores together.
+        megabytes: Peak memory of all processes together.
+        kilobytes: Size of the state afterwards.
+        calls: Calls of the API.
+        connections: Connections to the API.
     """
 
-    wall: float
-    cpu: float
+    wall_seconds: float
+    cpu_seconds: float
     megabytes: float
     kilobytes: float
     calls: int
@@ -137,56 +108,39 @@ Results = dict[tuple[Case, str, str], Cost]
 
 
 def main() -> None:
-    """Measure, print the tables, and write them where asked."""
+    """Measure, print the figures, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--databases", type=int, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 0.3])
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.json")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for folder in ("provider", "tests/benchmarks"):
-        compileall.compile_dir(ROOT / folder, quiet=1)
-    lines = []
-    for line in report(options.rounds, options.databases, options.latency):
-        print(line, flush=True)
-        lines.append(line)
-    if options.write:
-        REPORT.write_text("\n".join(lines) + "\n")
-
-
-def report(rounds: int, sizes: list[int], latencies: list[float]) -> Iterator[str]:
-    """Yield the report's lines as they become known."""
-    cores, version = os.cpu_count(), platform.python_version()
+        compileall.compile_dir(ROOT / folder, quiet=1)  # as an installer does
     results: Results = {}
-    yield "# Performance\n"
-    yield (
-        f"`make bench` on {platform.system()} {platform.machine()}, {cores} cores, Python "
-        f"{version}, Pulumi {pulumi_version()}: medians of {rounds} interleaved rounds."
-    )
-    yield READING
-    yield "## The API alone\n"
-    yield "Databases without Redis, verification off, the engine's default `--parallel`.\n"
-    yield HEAD
+    for case in cases(options.databases, options.latency):
+        measure(case, options.rounds, results)
+    reached = list(goals(results, options.rounds))
+    for goal in reached:
+        print(f"{goal['goal']}: {goal['measured']:.2f}, goal {goal['at_most']}", flush=True)
+    if options.write:
+        DATA.write_text(data(options.rounds, reached, results))
+
+
+def cases(sizes: list[int], latencies: list[float]) -> Iterator[Case]:
+    """Yield everything to be measured."""
     for latency in latencies:
         for size in sizes:
-            yield from rows(Case(size, latency), rounds, results)
-    yield f"\n## With `--parallel 64`\n\n{HEAD}"
-    yield from rows(Case(GOALS_DATABASES, max(latencies), parallel=64), rounds, results)
-    yield "\n## With verification, real redis-servers on this machine\n"
-    yield HEAD
+            yield Case(size, latency)
+    yield Case(GOALS_DATABASES, max(latencies), parallel=64)
     for size in (1, GOALS_DATABASES):
         if size <= max(sizes):
-            yield from rows(Case(size, 0.0, verify=True), rounds, results)
-    yield "\n## Growth\n"
-    yield from growth(results, sizes)
-    yield "\n## Goals\n"
-    yield from goals(results, rounds)
-    yield LIMITS
+            yield Case(size, 0.0, verify=True)
 
 
-def rows(case: Case, rounds: int, results: Results) -> Iterator[str]:
-    """Yield one line for each step of a case; add what was measured to `results`."""
+def measure(case: Case, rounds: int, results: Results) -> None:
+    """Run a case, add its medians to `results`, and print a line for each step."""
     costs: dict[tuple[str, str], list[Cost]] = defaultdict(list)
     kinds = [kind for kind in PROGRAMS if kind != IDEAL or case.databases == GOALS_DATABASES]
     with Emulator(
@@ -202,64 +156,73 @@ def rows(case: Case, rounds: int, results: Results) -> Iterator[str]:
                         costs[step, kind].append(cost)
     for step in STEPS:
         results.update({(case, step, kind): median(costs[step, kind]) for kind in kinds})
-        none, naive, ours = (results[case, step, kind] for kind in ("none", "naive", "ours"))
-        yield (
-            f"| {case.databases} | {case.latency_seconds * 1000:.0f} ms | {step} | {none.wall:.2f} "
-            f"| {naive.wall:.2f} | {ours.wall:.2f} | **{ours.wall / naive.wall:.2f}** "
-            f"| {naive.cpu:.1f} | {ours.cpu:.1f} | {naive.megabytes:.0f} | {ours.megabytes:.0f} "
-            f"| {naive.kilobytes:.0f} | {ours.kilobytes:.0f} "
-            f"| {naive.calls} | {ours.calls} | {ours.connections} |"
+        seconds = {kind: results[case, step, kind].wall_seconds for kind in kinds}
+        parts = ", ".join(f"{kind} {took:.2f} s" for kind, took in seconds.items())
+        print(
+            f"{case}, {step}: {parts}, ratio {seconds['ours'] / seconds['naive']:.2f}", flush=True
         )
 
 
-def growth(results: Results, sizes: list[int]) -> Iterator[str]:
-    """Yield a table of what one more database costs at 0 ms, between one size and the next."""
-    yield "What each further database costs at 0 ms.\n"
-    yield "| step | from, to | ms, naive | ms, ours | MB, naive | MB, ours | KB, naive | KB, ours |"
-    yield "| --- | --- |" + " ---: |" * 6
-    for step in STEPS:
-        for few, many in pairwise(sizes):
-            if (Case(few, 0.0), step, "ours") not in results:
-                continue
-            parts = []
-            for name, factor in (("wall", 1000), ("megabytes", 1), ("kilobytes", 1)):
-                for kind in ("naive", "ours"):
-                    less, more = (
-                        getattr(results[Case(size, 0.0), step, kind], name) for size in (few, many)
-                    )
-                    parts.append(f"{factor * (more - less) / (many - few):.2g}")
-            yield f"| {step} | {few}, {many} | {' | '.join(parts)} |"
-
-
-def goals(results: Results, rounds: int) -> Iterator[str]:
-    """Yield a table of what is to be reached, what was, and what could be."""
+def goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
+    """Yield each goal, the ratio that was measured, and the limit of any provider."""
     slow, fast = Case(GOALS_DATABASES, 0.3), Case(GOALS_DATABASES, 0.0)
     parallel, verified = replace(slow, parallel=64), replace(fast, verify=True)
-    yield f"| {GOALS_DATABASES} databases | at most | measured | limit |"
-    yield "| --- | ---: | ---: | ---: |"
+    fleet = f"{GOALS_DATABASES} databases"
     for name, case, step, most in (
-        ("300 ms, `--parallel 64`: ", parallel, ROTATES, 0.4),
-        ("300 ms: ", slow, ROTATES, 0.65),
-        ("300 ms, `--parallel 64`: ", parallel, FIRST, 0.4),
-        ("300 ms: ", slow, FIRST, 1.05),
-        ("verified: ", verified, ROTATES, 1.3),
-        ("one only, verified: ", Case(1, 0.0, verify=True), ROTATES, 1.1),
-        ("", fast, UNCHANGED, 1.05),
-        ("", fast, PREVIEW, 1.05),
-        ("calls of 0 ms: ", fast, REFRESH, 1.05),
+        (f"{fleet}, API of 300 ms, `--parallel 64`", parallel, ROTATES, 0.4),
+        (f"{fleet}, API of 300 ms", slow, ROTATES, 0.65),
+        (f"{fleet}, API of 300 ms, `--parallel 64`", parallel, FIRST, 0.4),
+        (f"{fleet}, API of 300 ms", slow, FIRST, 1.05),
+        (f"{fleet}, verified", verified, ROTATES, 1.3),
+        ("1 database, verified", Case(1, 0.0, verify=True), ROTATES, 1.1),
+        (fleet, fast, UNCHANGED, 1.05),
+        (fleet, fast, PREVIEW, 1.05),
+        (fleet, fast, REFRESH, 1.05),
     ):
         if (case, step, "ours") not in results:
             continue
-        naive = results[case, step, "naive"].wall
-        measured = results[case, step, "ours"].wall / naive
+        naive = results[case, step, "naive"].wall_seconds
         ideal = results.get((case, step, IDEAL))
-        limit = f"{ideal.wall / naive:.2f}" if ideal else ""
-        yield f"| {name}{step} | {most} | **{measured:.2f}** | {limit} |"
+        yield {
+            "goal": f"{name}: {step}",
+            "at_most": most,
+            "measured": round(results[case, step, "ours"].wall_seconds / naive, 2),
+            "limit": round(ideal.wall_seconds / naive, 2) if ideal else None,
+        }
     alone, ours = imports(rounds)
-    yield (
-        f"| `import pulumi_upstash_rotation` ({ours:.3f} s) beside `import pulumi` ({alone:.3f} s) "
-        f"| 1.15 | **{ours / alone:.2f}** | |"
-    )
+    yield {
+        "goal": "`import pulumi_upstash_rotation` against `import pulumi`",
+        "at_most": 1.15,
+        "measured": round(ours / alone, 2),
+        "limit": None,
+    }
+
+
+def data(rounds: int, reached: list[dict[str, object]], results: Results) -> str:
+    """Return all figures as JSON, one measurement a line."""
+    head = {
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "pulumi": pulumi_version(),
+        "rounds": rounds,
+    }
+    measurements = [
+        {
+            "databases": case.databases,
+            "latency_ms": round(case.latency_seconds * 1000),
+            "parallel": case.parallel,
+            "verify": case.verify,
+            "step": step,
+            "program": kind,
+            **{name: round(value, 2) for name, value in asdict(cost).items()},
+        }
+        for (case, step, kind), cost in results.items()
+    ]
+    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
+    for name, rows in (("goals", reached), ("measurements", measurements)):
+        text = ",\n".join(f"  {json.dumps(row)}" for row in rows)
+        lines.append(f" {json.dumps(name)}: [\n{text}\n ]")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def median(costs: Iterable[Cost]) -> Cost:

@@ -276,7 +276,7 @@ def test_a_person_who_resets_after_the_new_password_was_told(
     assert code == 0, text
     assert "warning: Redis did not accept the new password within 1 s" in text
     assert "`pulumi refresh` adopts that" in text
-    recover(stack, "a reset elsewhere")
+    recover(stack, "a reset outside Pulumi")
     assert_recovered(stack, database, upstash_emulator, resets=2)
 
 

@@ -13,13 +13,13 @@ from pulumi_upstash_rotation.upstash.settings import CONFIG_KEYS, resolve_settin
 
 @dataclass(frozen=True)
 class DatabaseSummary:
-    """A Redis database of the account, as the list of databases describes it.
+    """A Redis database of the account, as the Developer API lists it.
 
     Attributes:
-        database_id: What a rotation is declared with.
-        database_name: Its name.
-        state: `active`, `suspended` or `passive`; None where the API does not say.
-        primary_region: Region that takes the writes; None where the API does not say.
+        database_id: Id of the database. A rotation takes it as `database_id`.
+        database_name: Name of the database.
+        state: `active`, `suspended` or `passive`. None if the API leaves it out.
+        primary_region: Region that accepts writes. None if the API leaves it out.
     """
 
     database_id: str
@@ -29,16 +29,16 @@ class DatabaseSummary:
 
 
 def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
-    """Return the account's Redis databases by name, one call of the Developer API.
+    """Return the account's Redis databases, sorted by name.
 
-    Called by a program, in previews too; it reads and never changes anything. Credentials come from
-    where the rotation takes them: the stack's config, else the environment.
+    It sends one request to the Developer API, in previews too. It changes nothing. It takes the
+    account's credentials from the stack's config, else from the environment.
 
     Args:
-        name_prefix: Only databases whose name begins with it.
+        name_prefix: Leaves out databases whose name does not start with it.
 
     Raises:
-        pulumi.RunError: The list could not be read; the text says why, in one line.
+        pulumi.RunError: The API did not return the list. The message states the reason in one line.
     """
     from pulumi_upstash_rotation.upstash.account import open_account  # few programs need requests
 

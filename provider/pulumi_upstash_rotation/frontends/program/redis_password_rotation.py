@@ -26,141 +26,147 @@ class SecurityAddons(dict[str, Any]):
     """Security features of a database that are switched on."""
 
     ip_whitelisting: bool = pulumi.property("ip_whitelisting")
-    """Only the addresses on an allow list may connect."""
+    """True if only addresses on an allow list may connect."""
     vpc_peering: bool = pulumi.property("vpc_peering")
-    """Reachable through VPC peering."""
+    """True if VPC peering can reach the database."""
     private_link: bool = pulumi.property("private_link")
-    """Reachable through AWS PrivateLink."""
+    """True if AWS PrivateLink can reach the database."""
     tls_mutual_auth: bool = pulumi.property("tls_mutual_auth")
-    """Clients have to show a certificate."""
+    """True if clients need a certificate."""
     encryption_at_rest: bool = pulumi.property("encryption_at_rest")
-    """Encrypted on disk."""
+    """True if the data on disk is encrypted."""
 
 
 class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPasswordRotation"):
-    """Resets the password of an Upstash Redis database exactly when the program declares it.
+    """Resets the password of an Upstash Redis database when the program declares a rotation.
 
-    A reset has no undo. It revokes the password and both REST tokens, and every client that uses
-    them loses access at once. Units are those of the Upstash Developer API. An attribute that the
-    API leaves out is None.
+    A reset cannot be undone. It revokes the password and both REST tokens. Clients that use them
+    lose access at once. Units are those of the Upstash Developer API. An attribute that the API
+    leaves out is None.
     """
 
     database_id: pulumi.Output[str]
-    """Id of the database; also the id of the resource."""
+    """Id of the database. It is also the id of the resource."""
     triggers: pulumi.Output[Mapping[str, Any]]
-    """The triggers as they were at the last rotation. Secret, because any of them may be."""
+    """Triggers at the last rotation. Secret, because any of them may be a secret."""
     rotated_at: pulumi.Output[str]
-    """When the password was last reset: RFC 3339, UTC. For a reset outside Pulumi, when this stack
-    noticed it."""
+    """Time of the last reset, in RFC 3339 and UTC. After a reset outside Pulumi it is the time at
+    which this stack noticed it."""
     rotation_count: pulumi.Output[int]
-    """How often this resource has reset the password."""
+    """Number of resets by this resource."""
     rotation_cause: pulumi.Output[str | None]
-    """Why it was last reset: `create`, `trigger: NAME`, `age` or `schedule`. `adopted`: it was not.
-    `external`: it was reset outside Pulumi."""
+    """Cause of the last reset, such as `create`, `trigger: NAME`, `age` or `schedule`. `adopted`
+    means that this resource has not reset the password yet. `external` means a reset outside
+    Pulumi."""
     verified: pulumi.Output[bool | None]
-    """The database accepted the new credential and rejected the previous one, where known."""
+    """True if the database accepted the new credential and rejected the previous one. The second
+    part is left out if the previous credential is not known."""
     verification: pulumi.Output[str | None]
-    """What the database answered, or why it was not tried: a sentence."""
+    """Result of the verification, or the reason why there was none."""
     credential_fingerprint: pulumi.Output[str]
     """Changes with the password and reveals nothing about it. A trigger for dependents."""
 
     password: pulumi.Output[str | None]
-    """Password of the Redis user `default`. Secret; None where the API does not show it."""
+    """Password of the Redis user `default`. Secret. None if the API does not return it."""
     rest_token: pulumi.Output[str | None]
-    """Standard token of the REST API, as powerful as the password. Secret; None if not shown."""
+    """Standard token of the REST API, as powerful as the password. Secret. None if the API does not
+    return it."""
     read_only_rest_token: pulumi.Output[str | None]
-    """Read-only token of the REST API. Secret; None where the API does not show it."""
+    """Read-only token of the REST API. Secret. None if the API does not return it."""
     redis_url: pulumi.Output[str | None]
-    """`rediss://default:PASSWORD@HOST:PORT` (`redis:` without TLS). Secret; None if not shown."""
+    """URL for a Redis client, `rediss://default:PASSWORD@HOST:PORT`, or `redis:` without TLS.
+    Secret. None if the API does not return the password."""
     rest_url: pulumi.Output[str]
     """Base URL of the REST API."""
 
     database_name: pulumi.Output[str]
     """Name of the database."""
     region: pulumi.Output[str]
-    """Region that hosts the database: `global`."""
+    """Region that hosts the database, such as `global`."""
     port: pulumi.Output[int]
     """TCP port of the Redis endpoint."""
     creation_time: pulumi.Output[int]
-    """When the database was created: Unix seconds."""
+    """Creation time of the database, in Unix seconds."""
     state: pulumi.Output[str]
-    """`active`, `suspended` or `passive`."""
+    """State of the database, one of `active`, `suspended` and `passive`."""
     endpoint: pulumi.Output[str]
-    """Host name, or its first label under `upstash.io`; `redis_url` and `rest_url` are complete."""
+    """Host name, or its first label under `upstash.io`. `redis_url` and `rest_url` hold the
+    full name."""
     tls: pulumi.Output[bool]
-    """Clients connect with TLS."""
+    """True if clients connect with TLS."""
     db_max_clients: pulumi.Output[int]
-    """Most clients connected at once."""
+    """Maximum number of connected clients."""
     db_max_request_size: pulumi.Output[int]
-    """Largest request: bytes."""
+    """Maximum size of a request, in bytes."""
     db_disk_threshold: pulumi.Output[int]
-    """Most data on disk: bytes."""
+    """Maximum data on disk, in bytes."""
     db_max_entry_size: pulumi.Output[int]
-    """Largest entry: bytes."""
+    """Maximum size of an entry, in bytes."""
     db_memory_threshold: pulumi.Output[int]
-    """Most data in memory: bytes."""
+    """Maximum data in memory, in bytes."""
     db_max_commands_per_second: pulumi.Output[int]
-    """Most commands in a second."""
+    """Maximum number of commands per second."""
     db_request_limit: pulumi.Output[str]
-    """Most commands in total: a decimal string, exact beyond what Pulumi's numbers can hold."""
+    """Maximum number of commands in total. A decimal string, because Pulumi's numbers would
+    round it."""
     type: pulumi.Output[str]
-    """Plan: `free`, `payg`, `pro` or `paid`."""
+    """Plan of the database, one of `free`, `payg`, `pro` and `paid`."""
     budget: pulumi.Output[int]
     """Monthly budget."""
     primary_region: pulumi.Output[str]
-    """Region that takes the writes."""
+    """Region that accepts writes."""
     primary_members: pulumi.Output[Sequence[str]]
     """Regions of the primary replicas."""
     all_members: pulumi.Output[Sequence[str]]
     """Regions of all replicas."""
     read_regions: pulumi.Output[Sequence[str]]
-    """Regions that only read."""
+    """Regions of the read replicas."""
     eviction: pulumi.Output[bool]
-    """Entries are evicted when the database is full."""
+    """True if a full database evicts entries."""
     auto_upgrade: pulumi.Output[bool]
-    """The plan is upgraded when a limit is reached."""
+    """True if Upstash upgrades the plan when a limit is reached."""
     consistent: pulumi.Output[bool]
-    """Strong consistency is switched on."""
+    """True if strong consistency is on."""
     modifying_state: pulumi.Output[str]
-    """Change that is under way; empty when there is none."""
+    """Change in progress. Empty if there is none."""
     db_resource_size: pulumi.Output[str]
-    """`S`, `M`, `L`, `XL`, `XXL` or `3XL`."""
+    """Size of the database, one of `S`, `M`, `L`, `XL`, `XXL` and `3XL`."""
     db_type: pulumi.Output[str]
-    """Storage engine: `bolt`, `badger` or `pebble`."""
+    """Storage engine, one of `bolt`, `badger` and `pebble`."""
     db_conn_idle_timeout: pulumi.Output[int]
-    """How long a connection may be idle: nanoseconds."""
+    """Maximum idle time of a connection, in nanoseconds."""
     db_lua_timeout: pulumi.Output[int]
-    """How long a Lua script may run: nanoseconds."""
+    """Maximum run time of a Lua script, in nanoseconds."""
     db_lua_credits_per_min: pulumi.Output[int]
-    """Credits for running Lua scripts in each minute."""
+    """Lua script credits per minute."""
     db_store_max_idle: pulumi.Output[int]
-    """How long a connection to the store may be idle: nanoseconds."""
+    """Maximum idle time of a connection to the store, in nanoseconds."""
     db_max_loads_per_sec: pulumi.Output[int]
-    """Most load operations in a second."""
+    """Maximum number of load operations per second."""
     db_acl_enabled: pulumi.Output[bool]
-    """ACL users are switched on."""
+    """True if ACL users are on."""
     db_acl_default_user_status: pulumi.Output[bool]
-    """The ACL user `default` may connect."""
+    """True if the ACL user `default` may connect."""
     db_eviction: pulumi.Output[bool]
-    """Eviction policy of the store itself."""
+    """True if the store's own eviction policy is on."""
     last_plan_upgrade_time: pulumi.Output[int]
-    """When the plan was last upgraded: Unix seconds, 0 for never."""
+    """Time of the last plan upgrade, in Unix seconds. 0 means never."""
     replicas: pulumi.Output[int]
     """Replica factor."""
     customer_id: pulumi.Output[str]
-    """Owner of the database; may be an e-mail address."""
+    """Owner of the database. It may be an e-mail address."""
     daily_backup_enabled: pulumi.Output[bool]
-    """A backup is made every day."""
+    """True if Upstash makes a backup every day."""
     security_addons: pulumi.Output[SecurityAddons]
     """Security features that are switched on."""
     prometheus_enabled: pulumi.Output[bool]
-    """Metrics can be read by Prometheus."""
+    """True if Prometheus can read metrics."""
     prod_pack_enabled: pulumi.Output[bool]
-    """The Prod Pack is booked."""
+    """True if the Prod Pack is active."""
     extra_attributes: pulumi.Output[Mapping[str, Any]]
-    """Undocumented attributes that the API sent, by its own names."""
+    """Attributes that the API returns beyond its documentation, by the API's names."""
     extra_secret_attributes: pulumi.Output[Mapping[str, Any]]
-    """Those of them that may hold a credential. Secret."""
+    """Those extra attributes that may hold a credential. Secret."""
 
     def __init__(  # noqa: PLR0913  all but one have a default
         self,
@@ -176,27 +182,28 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         verify: pulumi.Input[bool] | None = None,
         verify_timeout: pulumi.Input[float] | None = None,
     ) -> None:
-        """Declare a rotation. The password is reset now, and later for each of the reasons below.
+        """Declare the rotation of one database.
 
         Args:
             resource_name: Name of the resource in the stack.
             opts: Pulumi's options for any resource.
-            database_id: Id of the database. Changing it resets the password of the new database
-                and leaves the old one alone.
-            triggers: Any JSON values by name. To change or add a value resets the password. To
-                remove one does not.
-            rotation_days: Age in days. The next `pulumi up` resets a password of this age. To
-                change it resets only a password that is due by then.
-            rotation_schedule: Cron expression in UTC, such as `0 3 1 * *`. The next `pulumi up`
-                resets the password if a scheduled moment has passed since the last rotation. To
-                change it resets only a password that is due by then.
-            rotate_on_create: False adopts the password that the database has, without a first
-                reset. To change it later does nothing. True by default.
-            rotate_on_delete: True resets the password once more when the resource is deleted, so
-                that nobody knows it. To change it resets nothing. False by default.
-            verify: True tries the new and the previous credential on the database itself after a
-                rotation. False skips that. True by default.
-            verify_timeout: How long that may take: seconds, 10 by default.
+            database_id: Id of the database. A change resets the password of the new database. The
+                previous database stays as it is.
+            triggers: Map from names to JSON values. A changed or added value resets the password. A
+                removed one does not.
+            rotation_days: Maximum age of the password, in days. The first `pulumi up` after that
+                age resets it. A change resets only a password that is then due.
+            rotation_schedule: Cron expression in UTC, such as `0 3 1 * *`. The first `pulumi up`
+                after a scheduled time resets the password. A change resets only a password that is
+                then due.
+            rotate_on_create: False adopts the current password instead of a first reset. True by
+                default. A change resets nothing.
+            rotate_on_delete: True resets the password when the resource is deleted, so that nobody
+                knows it. False by default. A change resets nothing.
+            verify: False skips the verification that follows a rotation. True by default. A change
+                resets nothing.
+            verify_timeout: Maximum time of a verification, in seconds. 10 by default. A change
+                resets nothing.
         """
         if opts is not None and opts.import_ is not None:
             raise pulumi.RunError(
@@ -238,7 +245,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         database_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> "RedisPasswordRotation":
-        """Read a database as it is, credentials included where the API shows them; never resets.
+        """Read a database, with its credentials if the API returns them. Never resets it.
 
         Args:
             resource_name: Name of the resource in the stack.
@@ -250,7 +257,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
 
     @property
     def next_rotation_at(self) -> pulumi.Output[str | None]:
-        """When age or schedule makes the next rotation due: RFC 3339, UTC. None if neither does."""
+        """Time of the next rotation, in RFC 3339 and UTC. None without age and schedule."""
 
         def moment(values: Sequence[Any]) -> str | None:
             rotated_at, (rotation_days, rotation_schedule) = values
@@ -267,7 +274,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
 
     @property
     def attributes(self) -> dict[str, pulumi.Output[Any]]:
-        """All outputs that are not secret, by name, to be passed on or exported together."""
+        """All outputs that are not secret, by name. A program can export them together."""
         names = self._output_names() - {*SECRET_OUTPUTS, "triggers"}
         return {
             **{name: getattr(self, name) for name in names},
@@ -276,7 +283,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
 
     @property
     def credentials(self) -> dict[str, pulumi.Output[Any]]:
-        """All secret outputs, by name, to be passed on or exported together."""
+        """All secret outputs except `triggers`, by name. A program can export them together."""
         return {name: getattr(self, name) for name in SECRET_OUTPUTS}
 
     def _wait_for_registration_only(self) -> None:

@@ -1,0 +1,351 @@
+"""`make generate`: write the parts of the documents that repeat code or data.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. With `--check` nothing is
+written, and a difference ends with exit status 1. It parses code, and imports no library: it is fast.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+import runpy
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+ROOT: Final = Path(__file__).parents[1]
+PACKAGE: Final = ROOT / "provider" / "pulumi_upstash_rotation"
+RESOURCE: Final = PACKAGE / "frontends" / "program" / "redis_password_rotation.py"
+RETRIES: Final = PACKAGE / "http" / "retries.py"
+SETTINGS: Final = PACKAGE / "upstash" / "settings.py"
+README: Final = ROOT / "README.md"
+EXAMPLES: Final = ROOT / "examples"
+PERFORMANCE: Final = ROOT / "docs" / "performance.json"
+PLOTS: Final = ROOT / "docs" / "plots"
+
+EFFECTS: Final = {"READ": "a read", "IDEMPOTENT": "a repeatable write", "NON_IDEMPOTENT": "a reset"}
+"""The effects of a request, and the heading of each in the retry table."""
+TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+PART: Final = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the documents, or compare them, and return the exit status."""
+    check = arguments == ["--check"]
+    stale = []
+    for document in documents():
+        text = document.read_text()
+        wanted = PART.sub(lambda part: part[1] + generated(part[2]) + part[3], text)
+        if wanted != text:
+            stale.append(document)
+            if not check:
+                document.write_text(wanted)
+    for document in stale:
+        print(f"{document.relative_to(ROOT)} {'is out of date' if check else 'written'}")
+    if check and stale:
+        print("Run `make generate`.", file=sys.stderr)
+    old_plots = [plot for plot in PLOTS.glob("*.svg") if digest() not in plot.read_text()]
+    if check and old_plots:
+        print(
+            "The plots show other data than docs/performance.json. Run `make plots`.",
+            file=sys.stderr,
+        )
+    return 1 if check and (stale or old_plots) else 0
+
+
+def documents() -> Iterator[Path]:
+    """Yield every document that may have a generated part."""
+    yield from ROOT.glob("*.md")
+    yield from sorted((ROOT / "docs").rglob("*.md"))
+    yield from sorted(EXAMPLES.glob("*/README.md"))
+
+
+def digest() -> str:
+    """Return what a plot carries to show the data that it was made from."""
+    return f"data: {hashlib.sha256(PERFORMANCE.read_bytes()).hexdigest()[:16]}"
+
+
+def generated(name: str) -> str:
+    """Return the text of a part, a line end included."""
+    kind, _, argument = name.partition(" ")
+    return PARTS[kind](*([argument] if argument else [])).strip() + "\n"
+
+
+# --- the public class ---
+
+
+def inputs() -> str:
+    """Return the table of the inputs. "A change ..." starts what stands in the last column."""
+    rows = []
+    for name, type_, text in _arguments():
+        meaning, _, effect = text.partition(" A chang")
+        if not effect:
+            raise ValueError(f"no sentence of {name} says what a change does: A change ...")
+        default = re.search(r"(\S+) by default\.", meaning)
+        meaning = re.sub(r"\s*\S+ by default\.", "", meaning)
+        rows.append(
+            (f"`{name}`", type_, default[1] if default else "", meaning, f"A chang{effect}")
+        )
+    return table(("input", "type", "default", "meaning", "when it changes"), rows)
+
+
+def outputs() -> str:
+    """Return the table of the outputs."""
+    rows = []
+    for node in public_class().body:
+        if isinstance(node, ast.FunctionDef) and _is_property(node) and node.returns:
+            name, annotation, text = node.name, node.returns, ast.get_docstring(node)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name, annotation, text = node.target.id, node.annotation, _docstring_after(node)
+        else:
+            continue
+        secret = "yes" if "Secret" in (text or "") else ""
+        if "Output" in (type_ := ast.unparse(annotation)) and not type_.startswith("dict"):
+            rows.append((f"`{name}`", plain_type(annotation), secret, sentences(text or "")[0]))
+    return table(("output", "type", "secret", "meaning"), rows)
+
+
+def public_class() -> ast.ClassDef:
+    """Return the class that programs declare."""
+    return next(
+        node
+        for node in parsed(RESOURCE).body
+        if isinstance(node, ast.ClassDef) and node.name == "RedisPasswordRotation"
+    )
+
+
+def _arguments() -> Iterator[tuple[str, str, str]]:
+    """Yield name, type and description of each input."""
+    init = next(
+        node
+        for node in public_class().body
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    )
+    described = section(ast.get_docstring(init) or "", "Args")
+    for argument in init.args.kwonlyargs:
+        if argument.annotation:
+            type_ = plain_type(argument.annotation, input_=True)
+            yield argument.arg, type_, described[argument.arg]
+
+
+def _is_property(node: ast.FunctionDef) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == "property" for each in node.decorator_list)
+
+
+def _docstring_after(field: ast.AnnAssign) -> str:
+    """Return the string that stands below a field."""
+    body = public_class().body
+    position = next(index for index, node in enumerate(body) if node.lineno == field.lineno)
+    match body[position + 1]:
+        case ast.Expr(value=ast.Constant(value=str(text))):
+            return text
+    raise ValueError(f"{RESOURCE.name}:{field.lineno}: no docstring below {ast.unparse(field)}")
+
+
+def plain_type(annotation: ast.expr, *, input_: bool = False) -> str:
+    """Return a type in words; None is left out for an input, which every program may leave out."""
+    match annotation:
+        case ast.BinOp(left=left):
+            rest = "" if input_ else " or None"
+            return plain_type(left, input_=input_) + rest
+        case ast.Subscript(value=ast.Attribute(attr="Output" | "Input"), slice=inner):
+            return plain_type(inner, input_=input_)
+        case ast.Subscript(value=ast.Name(id="Mapping")):
+            return "map"
+        case ast.Subscript(value=ast.Name(id="Sequence"), slice=inner):
+            return f"list of {plain_type(inner)}s"
+    name = ast.unparse(annotation)
+    return TYPES.get(name, f"`{name}`")
+
+
+# --- retries and settings ---
+
+
+def retries() -> str:
+    """Return the table of what happens to an attempt that failed."""
+    module = runpy.run_path(str(RETRIES), run_name="retries")  # it imports nothing of ours
+    effects = [module["Effect"][name] for name in EFFECTS]
+    rows = [
+        (
+            row.outcome.value,
+            *("retried" if effect in row.effects else "not retried" for effect in effects),
+            row.reason,
+        )
+        for row in module["RETRIES"]
+    ]
+    return table(("outcome of an attempt", *EFFECTS.values(), "why"), rows)
+
+
+def settings() -> str:
+    """Return the table of the keys of the stack's config and their variables."""
+    class_ = next(
+        node
+        for node in parsed(SETTINGS).body
+        if isinstance(node, ast.ClassDef) and node.name == "Settings"
+    )
+    described = section(ast.get_docstring(class_) or "", "Attributes")
+    defaults = {
+        node.target.id: _default(node.value)
+        for node in class_.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    rows = []
+    for key in ast.literal_eval(assigned(SETTINGS, "CONFIG_KEYS") or ast.List([])):
+        name = re.sub(r"([A-Z])", r"_\1", key.partition(":")[2]).lower()
+        variable = f"UPSTASH_{name.upper()}"
+        if variable not in SETTINGS.read_text():
+            raise LookupError(f"{SETTINGS.name} does not read {variable}")
+        rows.append((f"`{key}`", f"`{variable}`", defaults[name], described[name]))
+    return table(("stack config", "environment", "default", "meaning"), rows)
+
+
+def _default(value: ast.expr | None) -> str:
+    """Return a field's default as text; empty if a user has to set it."""
+    if isinstance(value, ast.Name):
+        value = assigned(SETTINGS, value.id)
+    return f"`{value.value!s}`" if isinstance(value, ast.Constant) else ""
+
+
+# --- what is not Python, or whole programs ---
+
+
+def make_targets() -> str:
+    """Return the table of the Makefile's targets."""
+    found = re.findall(r"^([a-z]+):[^#\n]*## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = ((f"`make {name}`", text.replace("$$", "$")) for name, text in found)
+    return table(("command", "effect"), rows)
+
+
+def example(name: str) -> str:
+    """Return the program of an example, without its docstring."""
+    text = (EXAMPLES / name / "__main__.py").read_text().partition('"""\n\n')[2]
+    return f"```python\n{text.strip()}\n```"
+
+
+def readme(name: str) -> str:
+    """Return a marked part of the README."""
+    part = re.search(
+        rf"<!-- part: {name} -->\n(.*?)<!-- end part -->", README.read_text(), re.DOTALL
+    )
+    if not part:
+        raise LookupError(f"the README has no part {name}")
+    return part[1]
+
+
+# --- measurements ---
+
+
+def performance(part: str) -> str:
+    """Return a table of the measurements, or how they were made."""
+    data = json.loads(PERFORMANCE.read_text())
+    if part == "conditions":
+        return (
+            f"{data['machine']}, Python {data['python']}, Pulumi {data['pulumi']}. "
+            f"Each figure is the median of {data['rounds']} interleaved rounds."
+        )
+    if part == "goals":
+        rows = (
+            (each["goal"], f"{each['at_most']}", f"**{each['measured']:.2f}**", _optional(each))
+            for each in data["goals"]
+        )
+        return table(("goal", "at most", "measured", "limit"), rows)
+    return _summary(data["measurements"])
+
+
+def _optional(goal: dict[str, Any]) -> str:
+    return "" if goal["limit"] is None else f"{goal['limit']:.2f}"
+
+
+COLUMNS: Final[dict[str, dict[str, object]]] = {
+    "1 database, verified": {"databases": 1, "latency_ms": 0, "parallel": None, "verify": True},
+    "64 databases, verified": {"databases": 64, "latency_ms": 0, "parallel": None, "verify": True},
+    "64 databases, API of 300 ms": {
+        "databases": 64,
+        "latency_ms": 300,
+        "parallel": None,
+        "verify": False,
+    },
+    "the same with `--parallel 64`": {
+        "databases": 64,
+        "latency_ms": 300,
+        "parallel": 64,
+        "verify": False,
+    },
+}
+"""The cases of the short table."""
+
+
+def _summary(measurements: list[dict[str, Any]]) -> str:
+    """Return seconds of each command, and how they compare with the naive provider."""
+    rows = []
+    for step in dict.fromkeys(each["step"] for each in measurements):
+        cells = []
+        for case in COLUMNS.values():
+            seconds = {
+                each["program"]: each["wall_seconds"]
+                for each in measurements
+                if each["step"] == step and case.items() <= each.items()
+            }
+            ratio = seconds["ours"] / seconds["naive"]
+            cells.append(f"{seconds['ours']:.1f} s ({ratio:.2f})" if seconds else "")
+        rows.append((step, *cells))
+    return table(("command", *COLUMNS), rows)
+
+
+# --- text ---
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [list(heads), *map(list, rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text."""
+    return re.split(r"(?<=[.])\s+(?=[A-Z`\d])", " ".join(text.split()))
+
+
+def section(docstring: str, name: str) -> dict[str, str]:
+    """Return a docstring's section of names and descriptions."""
+    body = re.search(rf"^{name}:\n((?:    .*\n?|\n)+)", docstring, re.MULTILINE)
+    if not body:
+        raise LookupError(f"a docstring has no section {name}")
+    entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", body[1], re.MULTILINE)
+    return {entry: " ".join(text.split()) for entry, text in entries}
+
+
+def parsed(path: Path) -> ast.Module:
+    """Return a module's syntax tree."""
+    return ast.parse(path.read_text())
+
+
+def assigned(path: Path, name: str) -> ast.expr | None:
+    """Return what a module assigns to a name."""
+    for node in parsed(path).body:
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            value: ast.expr | None = getattr(node, "value", None)
+            return value
+    return None
+
+
+PARTS: Final[dict[str, Callable[..., str]]] = {
+    "inputs": inputs,
+    "outputs": outputs,
+    "retries": retries,
+    "settings": settings,
+    "make-targets": make_targets,
+    "example": example,
+    "readme": readme,
+    "performance": performance,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
