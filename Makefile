@@ -12,6 +12,9 @@ DOCS_READY := $(VENV)/.docs-ready
 # Every target that needs the engine asks for it the moment it runs: it may be found on PATH,
 # in the cache, or built. The last line that the tool prints is the folder.
 ENGINE = "$$($(BIN)/python tools/pulumi_engine.py)"
+# Some tests need a redis-server with TLS of its own. The tool prints a folder for PATH, or nothing
+# if the redis-server on PATH has TLS. Without one those tests fail, and all others run.
+REDIS = "$$($(BIN)/python tools/redis_with_tls.py)"
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -27,7 +30,8 @@ demo: $(READY) ## Rotate a real Redis password with a real `pulumi up`, without 
 	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" python tools/demo.py
 
 test: $(READY) ## Run every test
-	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" \
+	@engine=$(ENGINE) || exit 1; redis=$(REDIS); \
+		PATH="$(BIN):$$engine$${redis:+:$$redis}:$$PATH" \
 		python -m pytest --numprocesses logical --dist loadfile $(ARGS)
 
 chaos: $(READY) ## Run N random sequences of faults and kills, from SEED, and print a table
@@ -40,7 +44,7 @@ bench: $(READY) ## Measure against a naive provider, with options such as ARGS="
 
 check: $(READY) ## Lint, check types and imports, and compare the generated parts of the documents
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/lint-imports --cache-dir .cache/import_linter
+	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@$(BIN)/python tools/generate.py --check
 
 audit: $(READY) ## Fail if a dependency has a known vulnerability

@@ -1,8 +1,7 @@
-"""A local stand-in for Upstash: its Developer API and data plane in front of real Redis servers.
+"""A local Upstash for tests: its Developer API and REST API in front of real Redis servers.
 
-The names below are loaded when first used, so that this package can be imported where the extra
-`emulator` is not installed: `python -m upstash_emulator` then says so, and the pytest plugin keeps
-quiet.
+Python loads the public names at their first use. So this package can be imported without the extra
+`emulator`: `python -m upstash_emulator` then reports that, and the pytest plugin does no harm.
 """
 
 from __future__ import annotations
@@ -11,25 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .calls import Call
     from .emulated_database import EmulatedDatabase
     from .emulator import Emulator
     from .errors import EmulatorError
     from .faults import Fault
-    from .recording import Call
+    from .responses import Response
 
-__all__ = ["Call", "EmulatedDatabase", "Emulator", "EmulatorError", "Fault"]
+__all__ = ["Call", "EmulatedDatabase", "Emulator", "EmulatorError", "Fault", "Response"]
 
-_HOMES = {
-    "Call": "recording",
+_MODULES = {
+    "Call": "calls",
     "EmulatedDatabase": "emulated_database",
     "Emulator": "emulator",
     "EmulatorError": "errors",
     "Fault": "faults",
+    "Response": "responses",
 }
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the public names
     """Load a public name from its module."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

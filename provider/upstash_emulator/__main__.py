@@ -12,7 +12,7 @@ _EXTRA_MISSING = (
 
 def _start() -> int:
     try:
-        from .command_line import main  # a missing extra shall read well
+        from .command_line import main  # reports a missing extra on one line
     except ModuleNotFoundError as error:
         sys.stderr.write(_EXTRA_MISSING.format(missing=error.name) + "\n")
         return 1

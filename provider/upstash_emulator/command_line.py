@@ -1,4 +1,4 @@
-"""The emulator as a command: it prints what to paste into a shell, and runs until Ctrl-C."""
+"""The command line: it prints the lines to paste into a shell, and runs until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from .emulator import Emulator
 from .errors import EmulatorError
-from .redis_binary import find_redis_binary
+from .redis_processes.binary import find_redis_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        _refuse_other_machines(options)
+        _require_loopback(options)
         with _emulator(options) as emulator, _env_file(options.env_file, emulator):
             sys.stdout.write(_welcome(emulator, options))
             sys.stdout.flush()
@@ -51,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m upstash_emulator",
-        description="A local stand-in for Upstash, in front of real Redis servers.",
-        epilog=f"The API key is made up at each start, or taken from ${_API_KEY_VARIABLE}.",
+        description="A local Upstash for tests, in front of real Redis servers.",
+        epilog=f"The API key is random at each start, unless ${_API_KEY_VARIABLE} sets it.",
     )
     add = parser.add_argument
     add(
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_between(0, _MOST_DATABASES),
         default=2,
         metavar="N",
-        help="how many databases (default: %(default)s)",
+        help="number of databases (default: %(default)s)",
     )
     add(
         "--port",
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--allow-other-machines",
         action="store_true",
-        help="permit a --host that other machines can reach",
+        help="allow a --host that other machines can reach",
     )
     add("--email", help="user name of the Developer API (default: developer@example.com)")
     add(
@@ -81,28 +81,28 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="how long each of its answers takes at least",
+        help="shortest time that it takes for a response",
     )
     add(
         "--requests-per-second",
         type=int,
         default=0,
         metavar="N",
-        help="answer 429 beyond so many requests in a second (default: any number)",
+        help="how many requests it accepts in a second; 429 to the others (default: any number)",
     )
     add(
         "--answer",
         choices=("documented", "with-credentials"),
         default="documented",
-        help="what a reset answers: no credentials, as documented, or all of them, as before",
+        help="response to a reset: without credentials, as documented, or with them, as until 2025",
     )
-    add("--no-redis-servers", action="store_true", help="the APIs only, for fleets of any size")
-    add("--no-tls", action="store_true", help="plain redis:// databases")
+    add("--no-redis-servers", action="store_true", help="run the APIs only, for fleets of any size")
+    add("--no-tls", action="store_true", help="serve redis:// databases, without TLS")
     add(
         "--env-file",
         type=Path,
         metavar="PATH",
-        help="also write the export lines there, once ready; removed at the end",
+        help="also write the export lines to this file when ready; removed at the end",
     )
     return parser
 
@@ -116,15 +116,15 @@ def _between(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def _refuse_other_machines(options: argparse.Namespace) -> None:
+def _require_loopback(options: argparse.Namespace) -> None:
     try:
         local = ipaddress.ip_address(options.host).is_loopback
     except ValueError:
         local = options.host == "localhost"
     if not local and not options.allow_other_machines:
         raise EmulatorError(
-            f"--host {options.host} can be reached from other machines, and the control routes "
-            "ask for no password; add --allow-other-machines if that is what you want"
+            f"other machines can reach --host {options.host}, and the control API needs no "
+            "password; add --allow-other-machines to allow that"
         )
 
 
@@ -149,11 +149,11 @@ def _exports(emulator: Emulator) -> str:
 
 
 def _welcome(emulator: Emulator, options: argparse.Namespace) -> str:
-    """Return what a person needs: what runs, the exports, the databases, and how to stop it."""
+    """Return the text for a user: what runs, the exports, the databases, and how to stop it."""
     databases = emulator.databases
     number = f"{len(databases)} database{'' if len(databases) == 1 else 's'}"
     lines = [
-        f"Upstash emulator: {number}, {_behind(options)}. Paste into another shell:",
+        f"Upstash emulator: {number}, {_redis(options)}. Paste into another shell:",
         "",
         _exports(emulator),
     ]
@@ -167,7 +167,7 @@ def _welcome(emulator: Emulator, options: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def _behind(options: argparse.Namespace) -> str:
+def _redis(options: argparse.Namespace) -> str:
     if options.no_redis_servers:
         return "no Redis behind"
     binary = find_redis_binary()
@@ -178,12 +178,14 @@ def _behind(options: argparse.Namespace) -> str:
 
 @contextlib.contextmanager
 def _env_file(path: Path | None, emulator: Emulator) -> Iterator[None]:
-    """Keep the exports in a file; whole as soon as it is there, and for this user only."""
+    """Keep the exports in a file that is whole as soon as it exists, and only this user's."""
     if path is None:
         yield
         return
     if path.exists() and not path.read_text(errors="replace").startswith(_ENV_FILE_MARK):
-        raise EmulatorError(f"{path} exists and is not the emulator's; choose another --env-file")
+        raise EmulatorError(
+            f"{path} exists and is not a file of the emulator; choose another --env-file"
+        )
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         draft.touch(mode=0o600)

@@ -1,26 +1,26 @@
-"""What a test holds of one database."""
+"""`EmulatedDatabase`: one database, as a test holds it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .databases import Database
-    from .loop_thread import LoopThread
-    from .service import Service
+    from .server.loop_thread import LoopThread
+    from .simulation.redis import RedisDatabase
+    from .simulation.simulation import Simulation
 
 
 class EmulatedDatabase:
-    """A database of the emulator, as its owner knows it; may be used from any thread."""
+    """A database of the emulator, as its owner knows it; any thread may use it."""
 
-    def __init__(self, database: Database, service: Service, thread: LoopThread) -> None:
+    def __init__(self, database: RedisDatabase, simulation: Simulation, thread: LoopThread) -> None:
         """Use `Emulator.databases` or `Emulator.add_database` instead."""
         self._database = database
-        self._service = service
+        self._simulation = simulation
         self._thread = thread
 
     def __repr__(self) -> str:
-        """Say which database it is; no credentials."""
+        """Return a text that names the database, without credentials."""
         return f"<EmulatedDatabase {self.name} {self.id} port={self.port} {self.state}>"
 
     def __eq__(self, other: object) -> bool:
@@ -43,17 +43,17 @@ class EmulatedDatabase:
 
     @property
     def password(self) -> str:
-        """The password that the last reset made."""
+        """The password from the last reset."""
         return self._database.credentials.password
 
     @property
     def rest_token(self) -> str:
-        """The standard REST token that the last reset made."""
+        """The standard REST token from the last reset."""
         return self._database.credentials.rest_token
 
     @property
     def read_only_rest_token(self) -> str:
-        """The read-only REST token that the last reset made."""
+        """The read-only REST token from the last reset."""
         return self._database.credentials.read_only_rest_token
 
     @property
@@ -93,7 +93,7 @@ class EmulatedDatabase:
 
     @property
     def credential_protection(self) -> bool:
-        """Whether credentials are shown only by the reset that makes them; may be set."""
+        """Whether only the response to a reset shows credentials; may be set."""
         return self._database.credential_protection
 
     @credential_protection.setter
@@ -101,25 +101,25 @@ class EmulatedDatabase:
         self._database.credential_protection = on
 
     def reset_in_console(self) -> None:
-        """Change the password as a person does in the web console, past the Developer API."""
-        self._thread.run(self._service.reset_in_console(self._database))
+        """Reset the password as a user does in the web console, outside the Developer API."""
+        self._thread.run(self._simulation.reset_in_console(self._database))
 
     def suspend(self) -> None:
-        """Have resets refused."""
+        """Make the Developer API reject resets."""
         self._database.state = "suspended"
 
     def resume(self) -> None:
-        """Have resets applied again."""
+        """Make the Developer API accept resets again."""
         self._database.state = "active"
 
     def take_offline(self) -> None:
-        """Make the data plane unreachable: Redis refuses connections, REST closes them."""
+        """Make the database unreachable: Redis refuses connections, REST closes them."""
         self._thread.run(self._database.backend.take_offline())
 
     def bring_online(self) -> None:
-        """Make the data plane reachable again, on the same ports."""
+        """Make the database reachable again, on the same ports."""
         self._thread.run(self._database.backend.bring_online())
 
     def delete(self) -> None:
-        """Delete the database: its id is unknown from now on and its Redis is gone."""
-        self._thread.run(self._service.delete_database(self._database))
+        """Delete the database: the APIs do not know its id any more, and its Redis ends."""
+        self._thread.run(self._simulation.delete_database(self._database))

@@ -1,13 +1,15 @@
-"""`Emulator`: the whole emulator as one object that tests start, steer and question."""
+"""`Emulator`: the whole emulator as one object that tests start, control and inspect."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from .emulated_database import EmulatedDatabase
 from .errors import EmulatorError
-from .loop_thread import LoopThread
-from .service import Options, Service
+from .server.loop_thread import LoopThread
+from .server.server import Server
+from .simulation.simulation import Options, Settings, Simulation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,15 +17,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .databases import AnswerShape, Database
+    from .calls import Call
     from .faults import Fault, Operation
-    from .recording import Call
+    from .simulation.redis import RedisDatabase
+    from .simulation.simulation import ResetResponse
 
 
 class Emulator:
     """A local stand-in for Upstash: Developer API, REST API and real Redis servers.
 
-    A context manager; every part of it may be used from any thread.
+    A context manager; any thread may use every part of it.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default that suits most tests
@@ -34,7 +37,7 @@ class Emulator:
         requests_per_second: int = 0,
         redis_servers: bool = True,
         tls: bool = True,
-        answer: AnswerShape = "documented",
+        answer: ResetResponse = "documented",
         show_credentials_on_get: bool = True,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -44,36 +47,40 @@ class Emulator:
         """Set an emulator up; `start` or a `with` statement starts it.
 
         Args:
-            databases: How many databases there are from the start.
-            latency_seconds: How long every answer of the Developer API takes at least.
-            requests_per_second: How many requests the Developer API lets through in a second, the
-                others being answered 429; 0 for any number.
-            redis_servers: Whether real redis-servers stand behind the databases; without them
-                only the Developer API and REST `PING` work, for fleets of any size.
-            tls: Whether Redis is reached over TLS, as real databases are; REST always is.
-            answer: Whether a reset's answer is as documented, without credentials, or as it was
-                before, `with_credentials`.
+            databases: Number of databases at the start.
+            latency_seconds: Shortest time that the Developer API takes for a response.
+            requests_per_second: How many requests the Developer API accepts in a second; it
+                responds 429 to the others. 0 for any number.
+            redis_servers: Whether a redis-server runs for each database. Without them only the
+                Developer API and REST `PING` work, for fleets of any size.
+            tls: Whether clients reach Redis over TLS, as at Upstash; REST clients always do.
+            answer: Response to a reset: `documented`, without credentials, or
+                `with_credentials`, as it was until 2025.
             show_credentials_on_get: Whether `GET /v2/redis/database/{id}` shows credentials.
             host: Where the Developer API listens.
             port: Its port; 0 for any free one.
-            email: Its user name; made up by default.
-            api_key: Its password; made up by default.
+            email: Its user name; by default developer@example.com.
+            api_key: Its password; by default a random one.
+
+        Raises:
+            EmulatorError: There is no such response to a reset.
         """
         given = {"email": email, "api_key": api_key}
-        self._service = Service(
+        self._simulation = Simulation(
             Options(
                 databases=databases,
-                latency_seconds=latency_seconds,
-                requests_per_second=requests_per_second,
                 redis_servers=redis_servers,
                 tls=tls,
-                answer=answer,
-                show_credentials_on_get=show_credentials_on_get,
-                host=host,
-                port=port,
+                settings=Settings(
+                    reset_response=answer,
+                    show_credentials_on_get=show_credentials_on_get,
+                    latency_seconds=latency_seconds,
+                    requests_per_second=requests_per_second,
+                ),
                 **{name: value for name, value in given.items() if value is not None},
             )
         )
+        self._server = Server(self._simulation, host, port)
         self._thread: LoopThread | None = None
 
     def start(self) -> None:
@@ -86,16 +93,16 @@ class Emulator:
             raise EmulatorError("an emulator starts only once")
         self._thread = LoopThread()
         try:
-            self._thread.run(self._service.start())
+            self._thread.run(self._server.start())
         except BaseException:
             self._thread.stop()
             raise
 
     def stop(self) -> None:
-        """Stop, and leave no process and no file behind; what was recorded stays readable."""
+        """Stop, and leave no process and no file behind; `calls` stays readable."""
         if self._thread is not None and self._thread.is_running:
             try:
-                self._thread.run(self._service.stop())
+                self._thread.run(self._server.stop())
             finally:
                 self._thread.stop()
 
@@ -114,7 +121,7 @@ class Emulator:
         self.stop()
 
     def __repr__(self) -> str:
-        """Say where it listens; no credentials."""
+        """Return a text with its URL and without credentials."""
         if self._thread is None:
             return "<Emulator, not started>"
         return f"<Emulator {self.url} with {len(self.databases)} databases>"
@@ -122,27 +129,27 @@ class Emulator:
     @property
     def url(self) -> str:
         """Base URL of the Developer API."""
-        return self._service.url
+        return self._server.url
 
     @property
     def email(self) -> str:
         """User name of the Developer API."""
-        return self._service.account.email
+        return self._simulation.account.email
 
     @property
     def api_key(self) -> str:
         """Password of the Developer API."""
-        return self._service.account.api_key
+        return self._simulation.account.api_key
 
     @property
     def read_only_api_key(self) -> str:
-        """Another password of the Developer API, refused on resets."""
-        return self._service.account.read_only_api_key
+        """Another password of the Developer API; it is rejected on resets."""
+        return self._simulation.account.read_only_api_key
 
     @property
     def ca_bundle(self) -> Path:
-        """PEM file for clients to trust: the emulator's authority and this machine's usual ones."""
-        return self._service.certificates.bundle
+        """PEM file for clients to trust: the emulator's authority and the machine's usual roots."""
+        return self._simulation.certificates.bundle
 
     @property
     def environment(self) -> dict[str, str]:
@@ -157,17 +164,17 @@ class Emulator:
     @property
     def databases(self) -> list[EmulatedDatabase]:
         """The databases, in the order of their creation."""
-        return [self._handle(each) for each in tuple(self._service.account.databases.values())]
+        return [self._handle(each) for each in tuple(self._simulation.databases.values())]
 
     @property
     def calls(self) -> list[Call]:
-        """The calls of the Developer API so far, in the order of their answers."""
-        return list(self._service.recorder.calls)
+        """The requests to the Developer API so far, in the order of their responses."""
+        return list(self._simulation.calls)
 
     @property
     def connections(self) -> int:
         """How many TCP connections the Developer API has accepted."""
-        return self._service.recorder.connections
+        return self._simulation.connections
 
     @property
     def resets(self) -> int:
@@ -175,40 +182,40 @@ class Emulator:
         return sum(database.resets for database in self.databases)
 
     @property
-    def answer(self) -> AnswerShape:
-        """Shape of a reset's answer; may be set."""
-        return self._service.account.answer
+    def answer(self) -> ResetResponse:
+        """Response to a reset; may be set."""
+        return self._simulation.settings.reset_response
 
     @answer.setter
-    def answer(self, shape: AnswerShape) -> None:
-        self._service.change_settings(answer=shape)
+    def answer(self, response: ResetResponse) -> None:
+        self._change_settings(reset_response=response)
 
     @property
     def show_credentials_on_get(self) -> bool:
         """Whether `GET /v2/redis/database/{id}` shows credentials; may be set."""
-        return self._service.account.show_credentials_on_get
+        return self._simulation.settings.show_credentials_on_get
 
     @show_credentials_on_get.setter
     def show_credentials_on_get(self, on: bool) -> None:
-        self._service.change_settings(show_credentials_on_get=on)
+        self._change_settings(show_credentials_on_get=on)
 
     @property
     def latency_seconds(self) -> float:
-        """How long every answer of the Developer API takes at least; may be set."""
-        return self._service.control_plane.latency_seconds
+        """Shortest time that the Developer API takes for a response; may be set."""
+        return self._simulation.settings.latency_seconds
 
     @latency_seconds.setter
     def latency_seconds(self, seconds: float) -> None:
-        self._service.change_settings(latency_seconds=seconds)
+        self._change_settings(latency_seconds=seconds)
 
     @property
     def requests_per_second(self) -> int:
-        """How many requests the Developer API lets through in a second; 0 for any; may be set."""
-        return self._service.control_plane.requests_per_second
+        """How many requests the Developer API accepts in a second; 0 for any; may be set."""
+        return self._simulation.settings.requests_per_second
 
     @requests_per_second.setter
     def requests_per_second(self, number: int) -> None:
-        self._service.change_settings(requests_per_second=number)
+        self._change_settings(requests_per_second=number)
 
     def add_database(
         self,
@@ -220,13 +227,13 @@ class Emulator:
         """Start another database.
 
         Args:
-            name: Its name; a numbered one by default.
-            tls: Whether it is reached over TLS; by default like the others.
-            credential_protection: Whether credentials are shown only by the reset that makes them.
+            name: Its name; by default a numbered one.
+            tls: Whether clients reach it over TLS; by default like the others.
+            credential_protection: Whether only the response to a reset shows credentials.
         """
         return self._handle(
             self._running().run(
-                self._service.add_database(
+                self._simulation.add_database(
                     name=name, tls=tls, credential_protection=credential_protection
                 )
             )
@@ -240,30 +247,36 @@ class Emulator:
         times: int | None = 1,
         database_id: str | None = None,
     ) -> None:
-        """Make coming calls go wrong.
+        """Plan a fault for coming requests to the Developer API.
 
-        A call takes the first fault that was planned for it. One that is refused anyway, with a
-        wrong API key for instance, uses it up all the same.
+        A request takes the first fault planned for it. It uses the fault up even if the API rejects
+        the request, for a wrong API key for instance.
 
         Args:
-            fault: What happens.
-            operation: To which operation; `any` for all of them.
-            times: To how many calls; None for all of them until `clear`.
-            database_id: Only to calls about this database.
+            fault: The fault.
+            operation: The operation that it hits; `any` for all of them.
+            times: How many requests it hits; None for all of them until `clear`.
+            database_id: The database that it hits; None for all of them.
+
+        Raises:
+            EmulatorError: The fault could never hit.
         """
-        self._service.plan(fault, operation, times, database_id)
+        self._simulation.plan_fault(fault, operation, times, database_id)
 
     def clear(self, *, restore: bool = False) -> None:
         """Forget calls, faults and the audit log, and count resets and connections from zero.
 
         Args:
-            restore: Also undo what was steered: there are as many databases as at the start,
-                active, reachable and empty, and answers are as they were set up.
+            restore: Also undo every other change: the databases are those from the start,
+                active, reachable and empty, and all settings are those from the start.
         """
-        self._running().run(self._service.clear(restore=restore))
+        self._running().run(self._simulation.clear(restore=restore))
 
-    def _handle(self, database: Database) -> EmulatedDatabase:
-        return EmulatedDatabase(database, self._service, self._running())
+    def _change_settings(self, **changes: Any) -> None:  # noqa: ANN401 - of each setting's type
+        self._simulation.settings = replace(self._simulation.settings, **changes)
+
+    def _handle(self, database: RedisDatabase) -> EmulatedDatabase:
+        return EmulatedDatabase(database, self._simulation, self._running())
 
     def _running(self) -> LoopThread:
         if self._thread is None:

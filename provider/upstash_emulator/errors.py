@@ -1,20 +1,20 @@
-"""The ways in which the emulator refuses."""
+"""The errors of the emulator."""
 
 from __future__ import annotations
 
 
 class EmulatorError(Exception):
-    """The emulator itself cannot do what was asked; the text says why, on one line."""
+    """The emulator cannot do what a caller asked; the message gives the reason, on one line."""
 
 
-class ApiProblem(EmulatorError):  # noqa: N818 - an answer of the imitated API
-    """An error status of the Developer API.
+class RejectedError(EmulatorError):
+    """The imitated API rejects a request.
 
     Attributes:
-        status: HTTP status code.
+        status: HTTP status code of the response.
     """
 
     def __init__(self, status: int, message: str) -> None:
-        """Keep the status beside the message that the answer carries."""
+        """Keep the status beside the message that the response carries."""
         super().__init__(message)
         self.status = status

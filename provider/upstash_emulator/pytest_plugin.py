@@ -1,4 +1,4 @@
-"""Fixtures for projects that test against Upstash; active as soon as the package is installed."""
+"""Fixtures for projects that test against Upstash; pytest loads them from the installed package."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def upstash_emulator_session() -> Iterator[Emulator]:
 
 @pytest.fixture
 def upstash_emulator(upstash_emulator_session: Emulator) -> Emulator:
-    """The session's emulator as if it had just been started."""
+    """The session's emulator, restored to its state at the start."""
     upstash_emulator_session.clear(restore=True)
     return upstash_emulator_session

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .clients import Api
+from .support import Api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def nothing_goes_wrong_behind_the_scenes(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """What fails in the event loop is only logged there: nobody else would notice."""
+def event_loop_logs_no_error(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """An error in the event loop is only logged; without this check no test would fail."""
     yield
     records = [*caplog.get_records("call"), *caplog.get_records("teardown")]
     errors = [record for record in records if record.levelno >= logging.ERROR]
@@ -36,6 +36,5 @@ def database(emulator: Emulator) -> EmulatedDatabase:
 
 @pytest.fixture
 def api(emulator: Emulator) -> Iterator[Api]:
-    api = Api(emulator)
-    with api.session:
+    with Api(emulator) as api:
         yield api

@@ -1,4 +1,4 @@
-"""`python -m upstash_emulator`, as a person meets it."""
+"""`python -m upstash_emulator`, as a user meets it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from upstash_emulator import command_line, redis_binary
+from upstash_emulator import command_line
+from upstash_emulator.redis_processes import binary as redis_binary
 
-from .processes import alive, descendants, wait_until_gone
+from .support import alive, descendants, gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 
 USE_EVERYTHING = """
 import os, requests, redis
@@ -67,7 +69,16 @@ def printed() -> Iterator[list[str]]:
         yield lines
 
 
-def test_the_printed_exports_are_all_that_another_shell_needs(printed: list[str]) -> None:
+@pytest.fixture(scope="module")
+def printed_by_a_fleet() -> Iterator[list[str]]:
+    """The same for 40 databases without Redis, and with a chosen e-mail and API key."""
+    chosen = {"UPSTASH_EMULATOR_API_KEY": "a key's quotes"}
+    options = ("--databases", "40", "--no-redis-servers", "--email", "me@example.com")
+    with running(*options, environment=chosen) as (_, lines):
+        yield lines
+
+
+def test_printed_exports_in_another_shell_are_all_that_it_needs(printed: list[str]) -> None:
     used = subprocess.run(
         [sys.executable, "-c", USE_EVERYTHING],
         env={**os.environ, **exported(printed)},
@@ -78,7 +89,7 @@ def test_the_printed_exports_are_all_that_another_shell_needs(printed: list[str]
     assert used.stdout.split() == ["True"], used.stderr
 
 
-def test_what_is_printed_is_short_and_names_every_database(printed: list[str]) -> None:
+def test_printed_text_is_short_and_names_every_database(printed: list[str]) -> None:
     lines = printed
     assert set(exported(lines)) == {
         "UPSTASH_EMAIL",
@@ -91,15 +102,23 @@ def test_what_is_printed_is_short_and_names_every_database(printed: list[str]) -
     assert len(lines) < 12
 
 
-def test_many_databases_are_not_all_listed() -> None:
-    with running("--databases", "40", "--no-redis-servers") as (_, lines):
-        assert len([line for line in lines if line.startswith("database-")]) == 16
-        assert any(line.startswith("… and 24 more: http://127.0.0.1:") for line in lines)
-        assert lines[0].startswith("Upstash emulator: 40 databases, no Redis behind")
+def test_printed_text_with_40_databases_lists_16_of_them(printed_by_a_fleet: list[str]) -> None:
+    lines = printed_by_a_fleet
+    assert len([line for line in lines if line.startswith("database-")]) == 16
+    assert any(line.startswith("… and 24 more: http://127.0.0.1:") for line in lines)
+    assert lines[0].startswith("Upstash emulator: 40 databases, no Redis behind")
+
+
+def test_api_key_from_the_environment_is_used(printed_by_a_fleet: list[str]) -> None:
+    variables = exported(printed_by_a_fleet)
+    assert variables["UPSTASH_API_KEY"] == "a key's quotes"
+    assert variables["UPSTASH_EMAIL"] == "me@example.com"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_it_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+def test_emulator_after_a_signal_stops_and_leaves_nothing_behind(
+    number: signal.Signals, tmp_path: Path
+) -> None:
     env_file = tmp_path / "emulator.env"
     with running("--env-file", str(env_file)) as (process, lines):
         variables = exported(lines)
@@ -117,7 +136,7 @@ def test_a_signal_stops_it_cleanly(number: signal.Signals, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sigkill_leaves_no_redis_server_and_no_folder() -> None:
+def test_emulator_after_sigkill_leaves_no_redis_server_and_no_folder() -> None:
     with running("--databases", "3") as (process, lines):
         folder = Path(exported(lines)["SSL_CERT_FILE"]).parent
         started = descendants(process.pid)
@@ -125,11 +144,11 @@ def test_sigkill_leaves_no_redis_server_and_no_folder() -> None:
         assert alive(started) == started
         process.kill()
         process.wait()
-        assert not wait_until_gone(started)
+        assert gone(started)
         assert not folder.exists()
 
 
-def test_ctrl_c_reaches_the_whole_process_group_and_still_stops_it_cleanly() -> None:
+def test_emulator_after_ctrl_c_for_its_whole_process_group_stops_cleanly() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "upstash_emulator", "--port", "0", "--databases", "1"],
         stdout=subprocess.PIPE,
@@ -145,18 +164,7 @@ def test_ctrl_c_reaches_the_whole_process_group_and_still_stops_it_cleanly() -> 
     assert (process.returncode, errors) == (0, "")
 
 
-def test_the_api_key_can_be_chosen_in_the_environment_only() -> None:
-    chosen = {"UPSTASH_EMULATOR_API_KEY": "a key's quotes"}
-    with running("--no-redis-servers", "--email", "me@example.com", environment=chosen) as (
-        _,
-        lines,
-    ):
-        variables = exported(lines)
-    assert variables["UPSTASH_API_KEY"] == "a key's quotes"
-    assert variables["UPSTASH_EMAIL"] == "me@example.com"
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def error_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The one line that the command ends with."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signal, "signal", lambda *_: None)
@@ -167,56 +175,60 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return errors
 
 
-def test_a_taken_port_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_port_that_is_taken_gives_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        line = refused(capsys, "--port", port, "--no-redis-servers")
+        line = error_line(capsys, "--port", port, "--no-redis-servers")
     assert f"port {port} of 127.0.0.1: it is taken" in line
     assert "port 0" in line
 
 
-def test_a_missing_redis_server_is_one_clear_line(
+def test_machine_without_redis_server_gives_one_clear_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     redis_binary.find_redis_binary.cache_clear()
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(redis_binary, "find_spec", lambda _name: None)
-    line = refused(capsys, "--port", "0")
+    line = error_line(capsys, "--port", "0")
     assert "no redis-server" in line
     assert "--no-redis-servers" in line
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
-def test_a_host_that_other_machines_reach_is_refused(
+def test_host_that_other_machines_reach_is_rejected(
     capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
-    assert "--allow-other-machines" in refused(capsys, "--host", host)
+    assert "--allow-other-machines" in error_line(capsys, "--host", host)
 
 
-def test_other_machines_can_be_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_host_that_other_machines_reach_with_permission_is_tried(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     arguments = ("--host", "192.0.2.1", "--allow-other-machines", "--no-redis-servers")
-    assert "cannot listen on port 8080 of 192.0.2.1" in refused(capsys, *arguments)
+    assert "cannot listen on port 8080 of 192.0.2.1" in error_line(capsys, *arguments)
 
 
-def test_a_file_of_somebody_else_s_is_not_overwritten(
+def test_env_file_that_another_program_wrote_stays_as_it_is(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     precious = tmp_path / ".env"
     precious.write_text("SECRET=1\n")
     base = ("--port", "0", "--no-redis-servers", "--env-file")
-    assert "not the emulator's" in refused(capsys, *base, str(precious))
+    assert "not a file of the emulator" in error_line(capsys, *base, str(precious))
     assert precious.read_text() == "SECRET=1\n"
-    assert "cannot write" in refused(capsys, *base, str(tmp_path / "no folder" / ".env"))
+    assert "cannot write" in error_line(capsys, *base, str(tmp_path / "no folder" / ".env"))
 
 
 @pytest.mark.parametrize("arguments", [["--port", "70000"], ["--databases", "-1"], ["--bogus"]])
-def test_wrong_usage_is_explained(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_arguments_that_are_wrong_are_explained(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
     with pytest.raises(SystemExit, match="2"):
         command_line.main(arguments)
     assert "usage: python -m upstash_emulator" in capsys.readouterr().err
 
 
-def test_a_missing_extra_is_one_clear_line() -> None:
+def test_missing_extra_gives_one_clear_line() -> None:
     code = (
         "import runpy, sys; sys.modules['aiohttp'] = None;"
         "runpy.run_module('upstash_emulator', run_name='__main__')"

@@ -21,13 +21,13 @@ def modules_after(code: str) -> set[str]:
     return {name.partition(".")[0] for name in finished.stdout.split()}
 
 
-def test_the_pytest_plugin_loads_nothing_heavy() -> None:
+def test_pytest_plugin_when_imported_loads_no_heavy_package() -> None:
     loaded = modules_after("import upstash_emulator.pytest_plugin")
     assert "upstash_emulator" in loaded
     assert not loaded & {"aiohttp", "redis", "trustme", "cryptography", "asyncio"}
 
 
-def test_the_emulator_shares_no_code_with_the_provider_that_it_tests() -> None:
+def test_emulator_when_imported_loads_no_module_of_the_product() -> None:
     loaded = modules_after("import upstash_emulator.command_line")
     assert "aiohttp" in loaded
     assert not loaded & {"pulumi_upstash_rotation", "pulumi", "pydantic", "requests"}
@@ -40,7 +40,7 @@ def test_every_public_name_can_be_imported() -> None:
         _ = upstash_emulator.Nothing
 
 
-def test_the_function_scoped_fixture_starts_clean(
+def test_pytest_fixture_in_a_new_test_is_restored(
     upstash_emulator: upstash_emulator.Emulator,
 ) -> None:
     assert (upstash_emulator.calls, upstash_emulator.resets) == ([], 0)

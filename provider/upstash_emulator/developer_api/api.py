@@ -1,0 +1,156 @@
+"""`DeveloperApi`: the way of every request, from its arrival to its response."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from upstash_emulator.calls import Call
+from upstash_emulator.errors import EmulatorError, RejectedError
+from upstash_emulator.responses import Response
+
+from .operation import Operation
+from .redis import redis_operations
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from upstash_emulator.faults import Fault
+    from upstash_emulator.simulation.simulation import Simulation
+
+_READS: Final = ("GET", "HEAD")
+_JSON_RANGES: Final = ("application/json", "application/*", "*/*")
+_MISSING_BYTES: Final = 64
+"""By how much the Content-Length of a response exceeds a body that is cut off."""
+
+
+class DeveloperApi:
+    """Responds to requests of the Developer API, rightly or as a fault demands."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        """Serve this simulation's account."""
+        self._simulation = simulation
+        self._admitted: deque[float] = deque()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve the API's paths, and as the last resort every other one."""
+        for operation in (
+            *redis_operations(self._simulation),
+            Operation("auditlogs", "GET", "/auditlogs", self._auditlogs),
+            Operation("unknown", "*", "/{anything:.*}", _unknown),
+        ):
+            app.router.add_route("*", operation.path, self._handler(operation))
+
+    def _handler(
+        self, operation: Operation
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            database_id = request.match_info.get("id")
+            fault = self._simulation.faults.take(operation.name, database_id)
+            response, applied = await self._respond(operation, request, fault)
+            self._simulation.calls.append(
+                Call(
+                    operation=operation.name,
+                    method=request.method,
+                    path=request.path,
+                    database_id=database_id,
+                    status=None if response.ending == "closed" else response.status,
+                    user_agent=request.headers.get("User-Agent", ""),
+                    applied=applied,
+                    fault=fault.kind,
+                )
+            )
+            return await _send(response, request)
+
+        return handle
+
+    async def _respond(
+        self, operation: Operation, request: web.Request, fault: Fault
+    ) -> tuple[Response, bool]:
+        """Return the response to a request, and whether its operation was carried out."""
+        latency_seconds = self._simulation.settings.latency_seconds
+        await asyncio.sleep(latency_seconds + fault.delay_before_seconds)
+        if not fault.applied:
+            return fault.reshape(Response()), False
+        try:
+            self._admit(operation, request)
+            response = await operation.perform(request, fault)
+        except RejectedError as rejected:
+            return Response.error(rejected.status, str(rejected)), False
+        except EmulatorError as error:
+            return Response.error(500, str(error)), False
+        await asyncio.sleep(fault.delay_after_seconds)
+        return fault.reshape(response), True
+
+    def _admit(self, operation: Operation, request: web.Request) -> None:
+        """Reject a request for reasons that do not depend on its operation."""
+        access = self._simulation.account.access(*_basic_credentials(request))
+        if access is None:
+            raise RejectedError(401, "Unauthorized: wrong e-mail or API key")
+        if access == "read_only" and request.method not in _READS:
+            raise RejectedError(403, "Readonly API key cannot be used for this operation")
+        if self._is_rate_limited():
+            raise RejectedError(429, "Too many requests")
+        if operation.method not in ("*", request.method):
+            raise RejectedError(405, f"method {request.method} is not allowed here")
+        if not _accepts_json(request):
+            raise RejectedError(406, "only application/json is available")
+
+    def _is_rate_limited(self) -> bool:
+        """Return whether the last second has had its requests; count this one if not."""
+        limit = self._simulation.settings.requests_per_second
+        if not limit:
+            return False
+        now = asyncio.get_running_loop().time()
+        while self._admitted and self._admitted[0] <= now - 1:
+            self._admitted.popleft()
+        if len(self._admitted) >= limit:
+            return True
+        self._admitted.append(now)
+        return False
+
+    async def _auditlogs(self, _request: web.Request, _fault: Fault) -> Response:
+        return Response.json(self._simulation.account.audit_log)
+
+
+async def _unknown(request: web.Request, _fault: Fault) -> Response:
+    raise RejectedError(404, f"the emulator does not know {request.path}")
+
+
+def _basic_credentials(request: web.Request) -> tuple[str, str]:
+    """Return the e-mail and the API key of a request; two empty strings without any."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        email, _, api_key = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return (email, api_key) if scheme.lower() == "basic" else ("", "")
+
+
+def _accepts_json(request: web.Request) -> bool:
+    accepted = request.headers.get("Accept", "*/*").split(",")
+    return any(item.partition(";")[0].strip() in _JSON_RANGES for item in accepted)
+
+
+async def _send(response: Response, request: web.Request) -> web.StreamResponse:
+    """Send a response, and end it as it says."""
+    if response.ending == "complete":
+        return web.Response(
+            status=response.status,
+            body=response.body,
+            content_type=response.content_type,
+            headers=response.headers,
+        )
+    stream = web.StreamResponse(status=response.status, headers=response.headers)
+    if response.ending == "cut_off":
+        stream.content_type = response.content_type
+        stream.content_length = len(response.body) + _MISSING_BYTES
+        await stream.prepare(request)
+        await stream.write(response.body)
+    if request.transport is not None:
+        request.transport.close()
+    return stream

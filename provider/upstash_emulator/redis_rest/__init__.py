@@ -1,0 +1,1 @@
+"""The REST API of Redis databases, in front of their backends."""

@@ -1,0 +1,40 @@
+"""`Response`: what the Developer API sends back, from a whole response to none at all."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Response:
+    """The response to one request.
+
+    Attributes:
+        status: HTTP status code.
+        body: The body's bytes; may hold credentials, hence not in the repr.
+        content_type: Media type of the body.
+        headers: Further headers.
+        ending: `complete`; `cut_off` if the connection closes in the middle of the body; or
+            `closed` if it closes without a response.
+    """
+
+    status: int = 200
+    body: bytes = field(default=b"", repr=False)
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ending: Literal["complete", "cut_off", "closed"] = "complete"
+
+    @classmethod
+    def json(cls, value: object, status: int = 200) -> Response:
+        """Return the response whose body is a JSON value."""
+        return cls(status=status, body=json.dumps(value).encode())
+
+    @classmethod
+    def error(cls, status: int, message: str) -> Response:
+        """Return the API's error response: a JSON object of code and message."""
+        return cls.json({"code": status, "message": message}, status)

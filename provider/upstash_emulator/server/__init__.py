@@ -1,0 +1,1 @@
+"""The running emulator: one event loop in a thread, and the ports that it listens on."""

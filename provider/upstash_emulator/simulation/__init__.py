@@ -1,0 +1,1 @@
+"""The imitated Upstash without any HTTP: account, databases, faults and what was recorded."""

@@ -1,0 +1,160 @@
+"""`RedisDatabase`: one Redis database, its credentials, and the rules of a reset."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from upstash_emulator.errors import EmulatorError, RejectedError
+from upstash_emulator.redis_processes.backend import RedisUser
+
+if TYPE_CHECKING:
+    from upstash_emulator.redis_processes.backend import Backend
+
+DatabaseState = Literal["active", "suspended"]
+
+_DEFAULT_RULES: Final = "~* &* +@all -@admin +client|id +client|getname +client|setname +acl|whoami"
+_READ_ONLY_RULES: Final = "~* &* -@all +@read -keys -scan +ping +echo +client|id +client|setname"
+"""The read-only user cannot list the keys either."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The credentials of one database; a reset replaces all three.
+
+    Attributes:
+        password: Password of the Redis user `default`.
+        rest_token: Standard REST token; another password of `default`.
+        read_only_rest_token: Read-only REST token; password of the Redis user `default_ro`.
+    """
+
+    password: str = field(repr=False)
+    rest_token: str = field(repr=False)
+    read_only_rest_token: str = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Credentials:
+        """Return new random credentials."""
+        return cls(
+            password=secrets.token_hex(20),
+            rest_token=f"A{secrets.token_urlsafe(44)}",
+            read_only_rest_token=f"B{secrets.token_urlsafe(44)}",
+        )
+
+    def as_json(self) -> dict[str, str]:
+        """Return the credentials under the API's field names."""
+        return {
+            "password": self.password,
+            "rest_token": self.rest_token,
+            "read_only_rest_token": self.read_only_rest_token,
+        }
+
+    def redis_users(self) -> list[RedisUser]:
+        """Return the Redis users that these credentials open, with what they may do."""
+        return [
+            RedisUser("default", (self.password, self.rest_token), _DEFAULT_RULES),
+            RedisUser("default_ro", (self.read_only_rest_token,), _READ_ONLY_RULES),
+        ]
+
+    def user_of(self, token: str) -> str | None:
+        """Return the Redis user that a REST token opens; None for another token."""
+        if token == self.rest_token:
+            return "default"
+        return "default_ro" if token == self.read_only_rest_token else None
+
+
+@dataclass(eq=False)
+class RedisDatabase:
+    """One Redis database.
+
+    Attributes:
+        name: Its name.
+        tls: Whether Redis clients must come over TLS.
+        endpoint: Host and port of its REST API.
+        backend: Its data.
+        credentials: The credentials that the Developer API shows.
+        database_id: Its id, a UUID.
+        credential_protection: Whether only the response to a reset shows credentials.
+        state: The API rejects resets of suspended databases.
+        resets: How often its password has changed.
+        created_at: Unix time.
+        accepted: The credentials that Redis and REST accept; older while a reset propagates.
+    """
+
+    name: str
+    tls: bool
+    endpoint: str
+    backend: Backend = field(repr=False)
+    credentials: Credentials = field(repr=False)
+    database_id: str
+    credential_protection: bool = False
+    state: DatabaseState = "active"
+    resets: int = 0
+    created_at: int = field(default_factory=lambda: int(time.time()))
+    accepted: Credentials = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Accept the first credentials."""
+        self.accepted = self.credentials
+        self._changing = asyncio.Lock()
+        self._propagation: asyncio.Task[None] | None = None
+
+    async def reset(self, propagation_seconds: float = 0.0) -> None:
+        """Replace all credentials; Redis and REST follow at once or after a while.
+
+        Raises:
+            RejectedError: The database is suspended.
+            EmulatorError: Its redis-server has ended.
+        """
+        if self.state == "suspended":
+            raise RejectedError(
+                400, f"database {self.name} is suspended; its password cannot be reset"
+            )
+        async with self._changing:
+            await self._cancel_propagation()
+            credentials = Credentials.generate()
+            if propagation_seconds:
+                task = asyncio.create_task(self._propagate(credentials, propagation_seconds))
+                self._propagation = task
+            else:
+                await self._accept_only(credentials)
+            self.credentials = credentials
+            self.resets += 1
+
+    async def restore(self) -> bool:
+        """Be like a new database with the same id; return False if its backend has ended."""
+        try:
+            async with self._changing:
+                await self._cancel_propagation()
+                await self._accept_only(self.credentials)
+            await self.backend.bring_online()
+            await self.backend.wipe()
+        except EmulatorError:
+            return False
+        self.state = "active"
+        self.credential_protection = False
+        return True
+
+    async def stop(self) -> None:
+        """Leave nothing behind."""
+        await self._cancel_propagation()
+        await self.backend.stop()
+
+    async def _propagate(self, credentials: Credentials, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._accept_only(credentials)
+
+    async def _accept_only(self, credentials: Credentials) -> None:
+        await self.backend.accept_only(credentials.redis_users())
+        self.accepted = credentials
+
+    async def _cancel_propagation(self) -> None:
+        if self._propagation is not None:
+            self._propagation.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._propagation
+            self._propagation = None
