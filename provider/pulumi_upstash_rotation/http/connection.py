@@ -53,7 +53,7 @@ def trust_store() -> ssl.SSLContext:
             kind = "capath" if Path(bundle).is_dir() else "cafile"
             context.load_verify_locations(**{kind: bundle})
         except (OSError, ssl.SSLError):
-            problem = f"cannot read the certificates that {name} names; nothing has changed"
+            problem = f"cannot read the certificates that {name} names"
             raise ConfigurationError(problem) from None
     return context
 

@@ -250,10 +250,10 @@ def prepare() -> None:
 
 def _why(error: BaseException) -> str:
     """Return what kept a database from being tried, without the error's own text."""
-    if any(isinstance(each, ssl.SSLError) for each in causes(error)):
-        return "has no certificate that is trusted (REQUESTS_CA_BUNDLE names what is)"
     if isinstance(error, ConfigurationError):
         return f"was not tried: {error}"
+    if any(isinstance(each, ssl.SSLError) for each in causes(error)):
+        return "has no certificate that is trusted (REQUESTS_CA_BUNDLE names what is)"
     if isinstance(error, redis.ConnectionError | requests.ConnectionError):
         return "could not be reached"
     if isinstance(error, redis.TimeoutError | requests.Timeout):

@@ -1,12 +1,14 @@
-"""The Developer API's answers, derived from one another."""
+"""The Developer API's documented response, one with credentials, and any JSON value at all."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-DATABASE_ID = "96ad0856-03b1-4ee7-9666-e81abd0349e1"
+from hypothesis import strategies as st
 
-DOCUMENTED: dict[str, Any] = {
+DATABASE_ID: Final = "96ad0856-03b1-4ee7-9666-e81abd0349e1"
+
+DOCUMENTED: Final[dict[str, Any]] = {
     "database_id": DATABASE_ID,
     "database_name": "MyRedis",
     "region": "global",
@@ -57,10 +59,17 @@ DOCUMENTED: dict[str, Any] = {
     "prod_pack_enabled": False,
 }
 
-CREDENTIALS: dict[str, Any] = {
+CREDENTIALS: Final[dict[str, str]] = {
     "password": "pw/canary+1",
     "rest_token": "token-canary-1",
     "read_only_rest_token": "read-only-canary-1",
 }
 
-WITH_CREDENTIALS = {**DOCUMENTED, **CREDENTIALS}
+WITH_CREDENTIALS: Final[dict[str, Any]] = {**DOCUMENTED, **CREDENTIALS}
+
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+"""Any JSON value; numbers also NaN and infinite, which Python's parser accepts."""

@@ -1,21 +1,33 @@
-"""Where credentials come from, and the one line for each way they can be wrong."""
+"""Where credentials come from, and the one line for each mistake."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pulumi_upstash_rotation.errors import ConfigurationError
-from pulumi_upstash_rotation.settings import DEFAULT_API_URL, Settings, resolve_settings
+from pulumi_upstash_rotation.upstash.settings import (
+    CONFIG_KEYS,
+    DEFAULT_API_URL,
+    Settings,
+    resolve_settings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONFIG = {"upstash:email": "a@b.c", "upstash:apiKey": "config-key"}
 ENVIRON = {"UPSTASH_EMAIL": "e@f.g", "UPSTASH_API_KEY": "environment-key"}
 
 
-def test_the_stacks_config_comes_first() -> None:
+def test_config_of_the_stack_counts_before_the_environment() -> None:
     assert resolve_settings(CONFIG, ENVIRON) == Settings("a@b.c", "config-key", DEFAULT_API_URL)
 
 
-def test_the_environment_comes_second() -> None:
+def test_environment_counts_where_the_config_is_empty() -> None:
     config = {"upstash:email": None, "upstash:apiKey": ""}
     assert resolve_settings(config, ENVIRON) == Settings("e@f.g", "environment-key")
 
@@ -34,7 +46,7 @@ def test_the_environment_comes_second() -> None:
         ({}, {"UPSTASH_API_URL": " "}, DEFAULT_API_URL),
     ],
 )
-def test_the_apis_address_can_be_set(
+def test_address_of_the_api_can_be_set(
     config: dict[str, str], environ: dict[str, str], url: str
 ) -> None:
     assert resolve_settings({**CONFIG, **config}, environ).api_url == url
@@ -59,35 +71,45 @@ HOW = (
         (
             {"upstash:email": "a@b.c"},
             ENVIRON,
-            "config upstash:apiKey is missing although config upstash:email is set; they are never "
-            f"taken from two places: {HOW}",
+            "config upstash:apiKey is missing although config upstash:email is set. Both must "
+            f"come from one place: {HOW}",
         ),
         (
             {"upstash:apiKey": "key"},
             ENVIRON,
-            "config upstash:email is missing although config upstash:apiKey is set; they are never "
-            f"taken from two places: {HOW}",
+            "config upstash:email is missing although config upstash:apiKey is set. Both must "
+            f"come from one place: {HOW}",
         ),
         (
             {},
             {"UPSTASH_API_KEY": "key"},
-            "environment variable UPSTASH_EMAIL is missing although UPSTASH_API_KEY is set; they "
-            f"are never taken from two places: {HOW}",
+            "environment variable UPSTASH_EMAIL is missing although UPSTASH_API_KEY is set. Both "
+            f"must come from one place: {HOW}",
         ),
         (
             {**CONFIG, "upstash:email": "nobody"},
             {},
-            "config upstash:email must be an e-mail address, the account's",
+            "config upstash:email must be the account's e-mail address",
         ),
         (
             {**CONFIG, "upstash:apiKey": "two words"},
             {},
-            "config upstash:apiKey must be one word without white space, as issued",
+            "config upstash:apiKey contains spaces or invalid characters; copy the key again",
         ),
         (
             {**CONFIG, "upstash:apiKey": "two\nlines"},
             {},
-            "config upstash:apiKey must be one word without white space, as issued",
+            "config upstash:apiKey contains spaces or invalid characters; copy the key again",
+        ),
+        (
+            {**CONFIG, "upstash:apiKey": "schlüssel"},
+            {},
+            "config upstash:apiKey contains spaces or invalid characters; copy the key again",
+        ),
+        (
+            {},
+            {**ENVIRON, "UPSTASH_EMAIL": "a b@c.d"},
+            "environment variable UPSTASH_EMAIL must be the account's e-mail address",
         ),
         (
             {**CONFIG, "upstash:apiUrl": "api.upstash.com"},
@@ -107,23 +129,23 @@ HOW = (
         (
             {**CONFIG, "upstash:apiUrl": "http://api.upstash.com"},
             {},
-            "config upstash:apiUrl must use https: plain http, which would show the API key to the "
-            "network, is allowed to this machine only (localhost, 127.0.0.1, [::1])",
+            "config upstash:apiUrl must use https. Plain http would show the API key to the "
+            "network; it is allowed only to this machine (localhost, 127.0.0.1, [::1])",
         ),
         (
             {**CONFIG, "upstash:apiUrl": "http://127.0.0.1.evil.test"},
             {},
-            "config upstash:apiUrl must use https: plain http, which would show the API key to the "
-            "network, is allowed to this machine only (localhost, 127.0.0.1, [::1])",
+            "config upstash:apiUrl must use https. Plain http would show the API key to the "
+            "network; it is allowed only to this machine (localhost, 127.0.0.1, [::1])",
         ),
         (
             {**CONFIG, "upstash:apiUrl": "https://user:pass@x.test"},
             {},
-            f"config upstash:apiUrl must not hold credentials; {HOW}",
+            "config upstash:apiUrl must not hold credentials",
         ),
     ],
 )
-def test_each_mistake_has_one_line(
+def test_mistake_is_a_configuration_error_of_one_line(
     config: dict[str, str], environ: dict[str, str], text: str
 ) -> None:
     with pytest.raises(ConfigurationError) as raised:
@@ -132,7 +154,7 @@ def test_each_mistake_has_one_line(
     assert "\n" not in text
 
 
-def test_the_api_key_is_not_in_the_repr() -> None:
+def test_api_key_is_not_in_the_repr() -> None:
     assert "config-key" not in repr(resolve_settings(CONFIG, {}))
 
 
@@ -145,17 +167,50 @@ def test_the_api_key_is_not_in_the_repr() -> None:
         ({}, {"UPSTASH_MAX_CONCURRENCY": "1"}, 1),
     ],
 )
-def test_how_many_requests_there_may_be_can_be_set(
+def test_most_requests_in_flight_can_be_set(
     config: dict[str, object], environ: dict[str, str], expected: int
 ) -> None:
     assert resolve_settings({**CONFIG, **config}, environ).max_concurrency == expected
 
 
 @pytest.mark.parametrize("value", ["0", "257", "-1", "1.5", "many", "٣", True])
-def test_a_bad_number_of_requests_is_one_line(value: object) -> None:
+def test_number_of_requests_out_of_range_is_a_configuration_error(value: object) -> None:
     with pytest.raises(ConfigurationError) as raised:
         resolve_settings({**CONFIG, "upstash:maxConcurrency": value}, {})
     assert str(raised.value) == (
-        "config upstash:maxConcurrency must be how many requests there may be at once, from 1 to "
-        "256"
+        "config upstash:maxConcurrency must be a whole number of requests in flight, from 1 to 256"
     )
+
+
+def test_config_keys_are_those_that_are_read() -> None:
+    read: set[str] = set()
+
+    class Recording(dict[str, str]):
+        def get(self, key: str, default: object = None) -> object:
+            read.add(key)
+            return super().get(key, default)
+
+    resolve_settings(Recording(CONFIG), {})
+    assert read == set(CONFIG_KEYS)
+
+
+def line_of(config: Mapping[str, object]) -> str:
+    """Return what a user may see: an error's text, or the settings' repr."""
+    try:
+        return repr(resolve_settings(config, {}))
+    except ConfigurationError as error:
+        return str(error)
+
+
+@given(st.text(), st.text())
+def test_no_text_holds_the_api_key(before: str, after: str) -> None:
+    line = line_of({**CONFIG, "upstash:apiKey": f"{before}canary{after}"})
+    assert "canary" not in line
+    assert "\n" not in line
+
+
+@given(st.text())
+def test_no_text_holds_the_credentials_of_a_url(password: str) -> None:
+    line = line_of({**CONFIG, "upstash:apiUrl": f"https://user:canary{password}@x.test"})
+    assert "canary" not in line
+    assert line.startswith("config upstash:apiUrl must ")

@@ -1,0 +1,95 @@
+"""An account asks for its settings late, reports to whoever opened it, and prepares ahead."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pulumi_upstash_rotation.errors import ConfigurationError
+from pulumi_upstash_rotation.http.connection import trust_store
+from pulumi_upstash_rotation.upstash import account as account_module
+from pulumi_upstash_rotation.upstash.account import open_account
+from pulumi_upstash_rotation.upstash.credentials import Credentials
+from pulumi_upstash_rotation.upstash.database import parse_database
+from pulumi_upstash_rotation.upstash.settings import Settings
+from upstash_emulator import Fault
+
+from ..support.payloads import DOCUMENTED, WITH_CREDENTIALS
+from ..support.servers import silent_port
+
+if TYPE_CHECKING:
+    from upstash_emulator import EmulatedDatabase, Emulator
+
+
+def no_settings() -> Settings:
+    raise ConfigurationError("no Upstash credentials")
+
+
+def test_account_without_settings_fails_at_its_first_request() -> None:
+    account = open_account(no_settings, print)
+    with pytest.raises(ConfigurationError, match="^no Upstash credentials$"):
+        account.api.list_databases()
+
+
+def test_accounts_with_the_same_settings_share_connections_and_not_reports(
+    emulator: Emulator, database: EmulatedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pulumi_upstash_rotation.http.client.REPORTED_WAIT_SECONDS", 0.0)
+    settings = Settings(emulator.email, emulator.api_key, emulator.url)
+    reports: dict[str, list[str]] = {"one": [], "other": []}
+    for lines in reports.values():
+        emulator.fault(Fault.status(429), operation="get")
+        open_account(lambda: settings, lines.append).api.get_database(database.id)
+    assert [len(lines) for lines in reports.values()] == [1, 1]
+    assert len(emulator.calls) == 4
+    assert emulator.connections == 1
+
+
+def test_verification_needs_no_settings() -> None:
+    account = open_account(no_settings, print)
+    found = account.verify(parse_database(DOCUMENTED), Credentials(), timeout_seconds=1)
+    assert found.message == "not verified: the API does not show the new credentials"
+
+
+def test_long_verification_is_reported_to_whoever_opened_the_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pulumi_upstash_rotation.upstash.probe.REPORTED_WAIT_SECONDS", 0.05)
+    reports: list[str] = []
+    account = open_account(no_settings, reports.append)
+    with silent_port() as port:
+        database = parse_database({**WITH_CREDENTIALS, "endpoint": "127.0.0.1", "port": port})
+        account.verify(database, Credentials(), timeout_seconds=0.2)
+    assert reports == ["waiting up to 0.2 s for the database to accept the new credential"]
+
+
+def prepare_and_wait(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Prepare twice as a new process does, and return how many threads that took."""
+    monkeypatch.setattr(account_module, "_prepared", threading.Event())
+    before = set(threading.enumerate())
+    account = open_account(no_settings, print)
+    started: set[threading.Thread] = set()
+    for _ in range(2):
+        account.prepare_to_verify()
+        started |= set(threading.enumerate()) - before
+    for thread in started:
+        thread.join(30)
+    return len(started)
+
+
+def test_preparation_reads_the_trust_store_once_in_the_background(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert prepare_and_wait(monkeypatch) <= 1
+    assert trust_store.cache_info().currsize == 1
+
+
+def test_preparation_that_fails_is_silent(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
+    prepare_and_wait(monkeypatch)
+    assert trust_store.cache_info().currsize == 0
+    assert capfd.readouterr() == ("", "")
