@@ -166,14 +166,20 @@ def _client_for(settings: Settings) -> HttpClient:
         settings.email,
         settings.api_key,
         pool_size=settings.max_concurrency,
-        rate_limit=_rate_limit_of(settings.api_url, settings.email, settings.max_concurrency),
+        rate_limit=_rate_limit_of(settings),
         rejection=rejection,
         clock=time.monotonic,
         sleep=time.sleep,
     )
 
 
-@functools.cache
-def _rate_limit_of(_api_url: str, _email: str, most: int) -> RateLimit:
+_rate_limits: dict[tuple[str, str], RateLimit] = {}
+
+
+def _rate_limit_of(settings: Settings) -> RateLimit:
     """Return the one limit of an account, whichever of its keys is used."""
-    return RateLimit(most, clock=time.monotonic, sleep=time.sleep)
+    account = (settings.api_url, settings.email)
+    if account not in _rate_limits:
+        most = settings.max_concurrency
+        _rate_limits[account] = RateLimit(most, clock=time.monotonic, sleep=time.sleep)
+    return _rate_limits[account]
