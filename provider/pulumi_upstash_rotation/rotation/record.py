@@ -54,16 +54,9 @@ class Reason:
     @classmethod
     def parse(cls, text: str | None) -> Reason | None:
         """Return the reason that `str()` wrote into a state. None for any other text."""
-        if text is None:
-            return None
-        if text.startswith(_TRIGGER_PREFIX):
+        if text is not None and text.startswith(_TRIGGER_PREFIX):
             return cls(Cause.TRIGGER, text.removeprefix(_TRIGGER_PREFIX))
-        if text == "triggers":
-            return cls(Cause.TRIGGER)
-        try:
-            return cls(Cause(text))
-        except ValueError:
-            return None
+        return {str(reason): reason for reason in map(cls, Cause)}.get(str(text))
 
 
 @dataclass(frozen=True)

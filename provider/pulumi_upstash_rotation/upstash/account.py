@@ -36,16 +36,22 @@ class Account:
     """An Upstash account.
 
     Attributes:
-        api: The Developer API.
+        open_api: Returns the Developer API. It loads requests and pydantic, which an operation
+            that makes no call does not need.
         verify: Tries the new credential and the previous one on the database itself.
         prepare_to_verify: Loads in the background what a verification needs.
         sleep: Waits, in seconds.
     """
 
-    api: DeveloperApi
+    open_api: Callable[[], DeveloperApi]
     verify: Verify
     prepare_to_verify: Callable[[], None]
     sleep: Callable[[float], None]
+
+    @property
+    def api(self) -> DeveloperApi:
+        """The Developer API."""
+        return self.open_api()
 
 
 def open_account(settings: Callable[[], Settings], report: Report) -> Account:
@@ -56,7 +62,11 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
             operation that needs no request needs no credentials.
         report: Shows a user what takes time, a line each.
     """
-    from .developer_api import DeveloperApi, client_for
+
+    def open_api() -> DeveloperApi:
+        from .developer_api import DeveloperApi, client_for
+
+        return DeveloperApi(lambda: client_for(settings()), report)
 
     def verify(
         database: Database, previous: Credentials, *, timeout_seconds: float
@@ -66,7 +76,7 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
         return probe.verify(database, previous, timeout_seconds=timeout_seconds, report=report)
 
     return Account(
-        api=DeveloperApi(lambda: client_for(settings()), report),
+        open_api=open_api,
         verify=verify,
         prepare_to_verify=_prepare_to_verify,
         sleep=time.sleep,

@@ -193,11 +193,11 @@ def planned_outputs(outputs: Mapping[str, Any], database_id: object) -> dict[str
         database_id: Id of the database.
     """
     if not outputs:
-        from pulumi_upstash_rotation.upstash.database import (
-            Database,  # no preview of a dynamic resource comes here
-        )
+        # No preview of a dynamic resource comes here, so none loads pydantic.
+        from pulumi_upstash_rotation.upstash.database import Database
 
-        outputs = dict.fromkeys((*Database.model_fields, "rest_url"), UNKNOWN)
+        others = ("rest_url", "extra_attributes", "extra_secret_attributes")
+        outputs = dict.fromkeys((*Database.model_fields, *others), UNKNOWN)
     unknown = dict.fromkeys(CHANGED_BY_ROTATION, UNKNOWN)
     return {**outputs, **unknown, "database_id": database_id}
 

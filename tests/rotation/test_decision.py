@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -11,35 +10,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulumi_upstash_rotation.decision import NOTHING_DUE, Decision, decide, due, same_value
-from pulumi_upstash_rotation.inputs import UNKNOWN, Inputs
-from pulumi_upstash_rotation.state import State
+from pulumi_upstash_rotation.rotation.decision import NOTHING_DUE, Decision, decide, decide_first
+from pulumi_upstash_rotation.rotation.inputs import DeclaredInputs
+from pulumi_upstash_rotation.rotation.record import Cause, Reason, RotationRecord
+from pulumi_upstash_rotation.values import UNKNOWN
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
+from ..support.clock import START as NOW
+from ..support.payloads import JSON
+
 TRIGGERS = st.dictionaries(st.text(min_size=1), JSON, max_size=4)
-
-
-NOW = datetime(2026, 11, 23, 4, 5, 6, tzinfo=timezone.utc)
 MOMENTS = st.integers(0, 7300).map(lambda days: NOW + timedelta(days=days, seconds=days % 3600))
 
 
 def decided(new: dict[str, Any], old: dict[str, Any]) -> Decision:
-    return decide(Inputs("db", new), State("db", old), now=NOW)
+    return decide(DeclaredInputs(new), RotationRecord(triggers=old), now=NOW)
 
 
 def by_time(
     days: Any = None, schedule: Any = None, *, rotated_at: datetime | None = None, now: Any = NOW
 ) -> Decision:
-    inputs = Inputs("db", rotation_days=days, rotation_schedule=schedule)
-    return decide(inputs, State("db", rotated_at=rotated_at), now=now)
+    inputs = DeclaredInputs(rotation_days=days, rotation_schedule=schedule)
+    return decide(inputs, RotationRecord(rotated_at), now=now)
+
+
+def reason_of(decision: Decision) -> str | None:
+    return str(decision.reason) if decision.reason else None
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "cause"),
+    ("old", "new", "reason"),
     [
         ({}, {}, None),
         ({"a": 1}, {"a": 2}, "trigger: a"),
@@ -66,41 +65,37 @@ def by_time(
         ({"a": [1]}, {"a": [UNKNOWN]}, "trigger: a"),
     ],
 )
-def test_a_trigger_asks_for_a_rotation_when_its_value_is_new(
-    old: dict[str, Any], new: dict[str, Any], cause: str | None
+def test_trigger_with_a_new_value_is_a_reason(
+    old: dict[str, Any], new: dict[str, Any], reason: str | None
 ) -> None:
     decision = decided(new, old)
-    assert (decision.rotate, decision.cause) == (cause is not None, cause)
+    assert (decision.rotate, reason_of(decision)) == (reason is not None, reason)
     assert decision.uncertain == ("unknown" in repr(new))
 
 
-def test_a_new_resource_rotates() -> None:
-    assert decide(Inputs("db"), None, now=NOW) == Decision(rotate=True, cause="create")
+def test_first_rotation_is_due_by_default() -> None:
+    expected = Decision(rotate=True, reason=Reason(Cause.CREATE))
+    assert decide_first(DeclaredInputs()) == expected
+    assert decide_first(DeclaredInputs(rotate_on_create=UNKNOWN)) == expected
 
 
-def test_a_new_resource_may_adopt_the_password_instead() -> None:
-    inputs = Inputs("db", rotate_on_create=False, rotation_days=0.001)
-    assert decide(inputs, None, now=NOW) == Decision(rotate=False, cause="adopted")
+def test_first_rotation_with_rotate_on_create_false_adopts() -> None:
+    inputs = DeclaredInputs(rotate_on_create=False, rotation_days=0.001)
+    assert decide_first(inputs) == Decision(rotate=False, reason=Reason(Cause.ADOPTED))
 
 
-@pytest.mark.parametrize("database_id", ["other", UNKNOWN])
-def test_another_database_is_another_resource(database_id: Any) -> None:
-    decision = decide(Inputs(database_id, {"a": 1}), State("db", {"a": 1}), now=NOW)
-    assert (decision.rotate, decision.replace, decision.cause) == (True, True, "create")
-    assert decision.uncertain == (database_id is UNKNOWN)
+def test_unknown_triggers_are_an_uncertain_reason() -> None:
+    decision = decide(DeclaredInputs(UNKNOWN), RotationRecord(triggers={"a": 1}), now=NOW)
+    assert decision == Decision(rotate=True, reason=Reason(Cause.TRIGGER), uncertain=True)
 
 
-def test_triggers_that_are_unknown_as_a_whole_may_be_new() -> None:
-    decision = decide(Inputs("db", UNKNOWN), State("db", {"a": 1}), now=NOW)
-    assert (decision.rotate, decision.uncertain) == (True, True)
-
-
-def test_a_certain_reason_is_named_before_an_uncertain_one() -> None:
-    assert decided({"a": UNKNOWN, "b": 2}, {"a": 1, "b": 1}).cause == "trigger: b"
+def test_certain_trigger_is_named_before_an_uncertain_one() -> None:
+    decision = decided({"a": UNKNOWN, "b": 2}, {"a": 1, "b": 1})
+    assert (reason_of(decision), decision.uncertain) == ("trigger: b", False)
 
 
 @pytest.mark.parametrize(
-    ("days", "schedule", "rotated", "cause"),
+    ("days", "schedule", "rotated", "reason"),
     [
         (7, None, "2026-11-16 04:05:06", "age"),
         (7, None, "2026-11-16 04:05:07", None),
@@ -122,30 +117,23 @@ def test_a_certain_reason_is_named_before_an_uncertain_one() -> None:
         (UNKNOWN, "0 3 * * *", "2000-01-01 00:00:00", "schedule"),
     ],
 )
-def test_age_and_schedule_make_a_rotation_due(
-    days: Any, schedule: Any, rotated: str, cause: str | None
+def test_age_and_schedule_that_have_passed_are_reasons(
+    days: Any, schedule: Any, rotated: str, reason: str | None
 ) -> None:
     rotated_at = datetime.fromisoformat(rotated).replace(tzinfo=timezone.utc)
     decision = by_time(days, schedule, rotated_at=rotated_at)
-    assert (decision.rotate, decision.cause) == (cause is not None, cause)
+    assert (decision.rotate, reason_of(decision)) == (reason is not None, reason)
     assert not decision.rotate or not decision.by_input
 
 
-def test_without_a_last_rotation_time_makes_nothing_due() -> None:
-    assert not by_time(1, "* * * * *", rotated_at=None).rotate
+def test_time_without_a_last_rotation_is_no_reason() -> None:
+    assert by_time(1, "* * * * *", rotated_at=None) == NOTHING_DUE
 
 
-def test_a_trigger_comes_before_time() -> None:
-    inputs = Inputs("db", {"a": 1}, rotation_days=1)
-    state = State("db", rotated_at=NOW - timedelta(days=9))
-    assert decide(inputs, state, now=NOW).cause == "trigger: a"
-
-
-def test_a_changed_wish_for_the_deletion_is_remembered_and_resets_nothing() -> None:
-    decision = decide(Inputs("db", rotate_on_delete=True), State("db"), now=NOW)
-    assert decision == Decision(rotate=False, remember=True)
-    kept = decide(Inputs("db", rotate_on_delete=True), State("db", rotate_on_delete=True), now=NOW)
-    assert kept == NOTHING_DUE
+def test_trigger_is_named_before_time() -> None:
+    inputs = DeclaredInputs({"a": 1}, rotation_days=1)
+    record = RotationRecord(NOW - timedelta(days=9))
+    assert reason_of(decide(inputs, record, now=NOW)) == "trigger: a"
 
 
 @given(
@@ -155,7 +143,7 @@ def test_a_changed_wish_for_the_deletion_is_remembered_and_resets_nothing() -> N
     days=st.none() | st.floats(0.001, 3650),
     schedule=st.sampled_from([None, "0 3 1 * *", "*/7 * * * *", "0 0 29 2 *", "15 4 * * 1-5"]),
 )
-def test_once_due_a_rotation_stays_due_and_one_made_now_is_not(
+def test_rotation_once_due_stays_due_until_it_is_done(
     rotated_at: datetime, now: datetime, later: timedelta, days: float, schedule: str
 ) -> None:
     first = by_time(days, schedule, rotated_at=rotated_at, now=now)
@@ -166,24 +154,22 @@ def test_once_due_a_rotation_stays_due_and_one_made_now_is_not(
     assert by_time(days, schedule, rotated_at=now, now=now) == NOTHING_DUE
 
 
-def test_a_rotation_in_doubt_is_due_until_it_is_settled() -> None:
-    state = State("db", {"a": 1}, unsettled="age")
-    assert decide(Inputs("db", {"a": 1}), state, now=NOW).cause == "unsettled"
-    assert due(Inputs("db", {"a": 1}), state, now=NOW) == NOTHING_DUE
-
-
-def test_a_trigger_that_the_engine_cannot_find_changed_is_not_left_to_it() -> None:
-    decision = decide(Inputs("db", {"a": 1}), State("db", {"a": 2}, inputs_lag=True), now=NOW)
-    assert (decision.cause, decision.by_input) == ("trigger: a", False)
+@pytest.mark.parametrize("triggers", [{"a": 1}, UNKNOWN])
+def test_trigger_with_stale_engine_inputs_is_not_left_to_the_engine(triggers: Any) -> None:
+    """The engine holds older triggers then, and so finds no changed input."""
+    record = RotationRecord(triggers={"a": 2})
+    decision = decide(DeclaredInputs(triggers), record, now=NOW, engine_inputs_stale=True)
+    assert (decision.rotate, decision.by_input) == (True, False)
+    assert decide(DeclaredInputs(triggers), record, now=NOW).by_input
 
 
 @given(TRIGGERS)
-def test_what_was_declared_at_the_last_rotation_is_never_due(triggers: dict[str, Any]) -> None:
+def test_triggers_of_the_last_rotation_are_never_due(triggers: dict[str, Any]) -> None:
     assert decided(triggers, triggers) == NOTHING_DUE
 
 
 @given(TRIGGERS)
-def test_nothing_is_due_after_the_engine_has_stored_the_triggers(triggers: dict[str, Any]) -> None:
+def test_triggers_that_the_engine_has_stored_are_never_due(triggers: dict[str, Any]) -> None:
     def as_floats(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: as_floats(item) for key, item in value.items() if item is not None}
@@ -195,30 +181,22 @@ def test_nothing_is_due_after_the_engine_has_stored_the_triggers(triggers: dict[
 
 
 @given(TRIGGERS, st.data())
-def test_removing_triggers_is_never_due(triggers: dict[str, Any], data: st.DataObject) -> None:
+def test_removed_triggers_are_never_due(triggers: dict[str, Any], data: st.DataObject) -> None:
     kept = data.draw(st.sets(st.sampled_from(sorted(triggers)))) if triggers else set()
     assert decided({name: triggers[name] for name in kept}, triggers) == NOTHING_DUE
 
 
 @given(TRIGGERS, TRIGGERS)
-def test_the_order_of_triggers_means_nothing(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_order_of_triggers_changes_no_decision(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert decided(dict(reversed(new.items())), dict(reversed(old.items()))) == decided(new, old)
 
 
 @given(TRIGGERS, TRIGGERS)
-def test_after_a_rotation_the_same_program_is_not_due(
-    old: dict[str, Any], new: dict[str, Any]
-) -> None:
+def test_same_program_after_a_rotation_is_not_due(old: dict[str, Any], new: dict[str, Any]) -> None:
     if decided(new, old).rotate:
         assert decided(new, new) == NOTHING_DUE
 
 
-@given(JSON, JSON)
-def test_sameness_is_symmetric_and_finer_than_python_sees_it(a: Any, b: Any) -> None:
-    assert same_value(a, b) == same_value(b, a)
-    if json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True):
-        assert same_value(a, b)
-
-
-def test_secret_triggers_are_not_in_the_repr() -> None:
-    assert "canary" not in repr(Inputs("db", {"a": "canary"})) + repr(State("db", {"a": "canary"}))
+def test_secret_triggers_are_not_in_a_repr() -> None:
+    canary = {"a": "canary"}
+    assert "canary" not in repr(DeclaredInputs(canary)) + repr(RotationRecord(triggers=canary))

@@ -1,0 +1,400 @@
+"""The front ends that the contract holds for: one entry each, behind one small harness."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib.util
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from unittest.mock import patch
+
+import grpc
+from google.protobuf import json_format, struct_pb2
+from google.rpc import status_pb2
+from pulumi.dynamic.dynamic import serialize_provider
+from pulumi.runtime import rpc
+from pulumi.runtime.proto import provider_pb2
+
+import pulumi_upstash_rotation.provider
+from pulumi_upstash_rotation.errors import ConfigurationError, PartialFailureError, RotationError
+from pulumi_upstash_rotation.frontends.engine import context as engine_context
+from pulumi_upstash_rotation.frontends.engine import log
+from pulumi_upstash_rotation.resources import handler_of
+from pulumi_upstash_rotation.resources.handler import Run
+from pulumi_upstash_rotation.values import UNKNOWN, mark_unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pulumi_upstash_rotation.resources.handler import Resource
+    from pulumi_upstash_rotation.upstash.account import Account
+    from pulumi_upstash_rotation.upstash.settings import Settings
+
+    from ..support.account import ScriptedUpstash
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What one call of a front end did, in words that all of them share.
+
+    Attributes:
+        id: Id of the resource. None where there is none.
+        outputs: Its outputs after the engine's wire, secrets in clear. `UNKNOWN` marks what a
+            preview does not know.
+        secret: Names of the outputs that are marked as secrets.
+        problems: What `check` reports, a line each.
+        failure: The line by which the call failed. None where it succeeded.
+        kept: A failed call made the engine keep the id and the outputs.
+        changes: What `diff` returned.
+        replaces: Likewise.
+        lines: Severity and text of each line that users see.
+        calls: The calls of the Developer API.
+    """
+
+    id: str | None = None
+    outputs: Mapping[str, Any] | None = None
+    secret: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+    failure: str | None = None
+    kept: bool = False
+    changes: bool = False
+    replaces: tuple[str, ...] = ()
+    lines: tuple[tuple[str, str], ...] = ()
+    calls: tuple[str, ...] = ()
+
+
+class FrontEnd(Protocol):
+    """One resource behind one front end, for one run of the engine.
+
+    A preview of a front end that never carries one out is what the engine calls instead.
+    """
+
+    def __init__(
+        self, resource: str, upstash: ScriptedUpstash, *, credentials: bool = True
+    ) -> None:
+        """Serve a resource with an account. Without credentials, each call of the API fails."""
+
+    def check(self, arguments: Mapping[str, Any]) -> Observed:
+        """Check arguments, which may hold `UNKNOWN`."""
+
+    def diff(self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Observed:
+        """Compare outputs with arguments, which may hold `UNKNOWN`."""
+
+    def preview_create(self, arguments: Mapping[str, Any]) -> Observed:
+        """Preview a creation."""
+
+    def create(self, arguments: Mapping[str, Any]) -> Observed:
+        """Create a resource."""
+
+    def preview_update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Observed:
+        """Preview an update."""
+
+    def update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Observed:
+        """Update a resource."""
+
+    def read(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        """Read a resource. Without outputs, it is the read of `get()`."""
+
+    def delete(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        """Delete a resource."""
+
+
+class HandlerItself:
+    """No front end at all: the handler, with the SDK's wire behind it."""
+
+    def __init__(
+        self, resource: str, upstash: ScriptedUpstash, *, credentials: bool = True
+    ) -> None:
+        self._handler = handler_of(resource)
+        self._upstash = upstash
+        self._run = Run()
+        if not credentials:
+            upstash.before_call = self._reject
+
+    @staticmethod
+    def _reject() -> NoReturn:
+        raise ConfigurationError("no credentials")
+
+    def check(self, arguments: Mapping[str, Any]) -> Observed:
+        problems = self._handler.check(arguments)
+        return self._observed(problems=tuple(map(str, problems)))
+
+    def diff(self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Observed:
+        assert id_
+        context = self._upstash.context(preview=True, run=self._run)
+        try:
+            diff = self._handler.diff(outputs, arguments, context)
+        except RotationError as error:
+            return self._observed(failure=str(error))
+        return self._observed(changes=diff.changes, replaces=diff.replaces)
+
+    def preview_create(self, arguments: Mapping[str, Any]) -> Observed:
+        return self._carried_out(self._handler.create, arguments, preview=True)
+
+    def create(self, arguments: Mapping[str, Any]) -> Observed:
+        return self._carried_out(self._handler.create, arguments)
+
+    def preview_update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Observed:
+        return self._carried_out(self._handler.update, id_, outputs, arguments, preview=True)
+
+    def update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Observed:
+        return self._carried_out(self._handler.update, id_, outputs, arguments)
+
+    def read(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        return self._carried_out(self._handler.read, id_, outputs)
+
+    def delete(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        assert id_
+        return self._carried_out(self._handler.delete, outputs)
+
+    def _carried_out(
+        self, method: Callable[..., Resource | None], *arguments: Any, preview: bool = False
+    ) -> Observed:
+        try:
+            made = method(*arguments, self._upstash.context(preview=preview, run=self._run))
+        except PartialFailureError as error:
+            kept = self._resource(error.id, error.outputs)
+            return replace(kept, failure=str(error), kept=True)
+        except RotationError as error:
+            return self._observed(failure=str(error))
+        return self._resource(made.id, made.outputs) if made else self._observed()
+
+    def _resource(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        secret = self._handler.secret_in_state
+        marked = {
+            name: rpc.wrap_rpc_secret(value) if name in secret else value
+            for name, value in _on_the_wire(outputs).items()
+        }
+        sent, names = _received(asyncio.run(rpc.serialize_properties(marked, {})))
+        return self._observed(id=id_, outputs=sent, secret=names)
+
+    def _observed(self, **facts: Any) -> Observed:
+        upstash = self._upstash
+        return Observed(**facts, lines=tuple(upstash.reporter.lines), calls=tuple(upstash.calls))
+
+
+class DynamicFrontEnd:
+    """Pulumi's dynamic provider: the SDK's own servicer, called as the engine calls it."""
+
+    def __init__(
+        self, resource: str, upstash: ScriptedUpstash, *, credentials: bool = True
+    ) -> None:
+        self._upstash = upstash
+        self._run = Run()
+        self._urn = f"urn:pulumi:dev::test::pulumi-python:dynamic/upstash:{resource}::it"
+        self._environ = {"UPSTASH_EMAIL": "a@b.c", "UPSTASH_API_KEY": "key-canary"}
+        if not credentials:
+            self._environ = {}
+        provider = getattr(pulumi_upstash_rotation.provider, f"{resource}Provider")()
+        self._provider = {"__provider": serialize_provider(provider)}
+        self._servicer = _sdk().DynamicResourceProviderServicer()
+        self._lines: list[tuple[str, str]] = []
+        self._previews = False
+
+    def check(self, arguments: Mapping[str, Any]) -> Observed:
+        news = self._properties(arguments)
+        request = provider_pb2.CheckRequest(urn=self._urn, news=news)
+        with self._preview():
+            response, observed = self._call("Check", request)
+        if response is None:
+            return observed
+        for failure in response.failures:
+            assert not failure.property  # the engine would print its value
+        assert response.inputs.fields.keys() <= news.fields.keys()
+        return replace(observed, problems=tuple(each.reason for each in response.failures))
+
+    def diff(self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Observed:
+        olds, news = self._properties(outputs), self._properties(arguments)
+        request = provider_pb2.DiffRequest(id=id_, urn=self._urn, olds=olds, news=news)
+        with self._preview():
+            response, observed = self._call("Diff", request)
+        if response is None:
+            return observed
+        return replace(
+            observed,
+            changes=response.changes != provider_pb2.DiffResponse.DIFF_NONE,
+            replaces=tuple(response.replaces),
+        )
+
+    def preview_create(self, arguments: Mapping[str, Any]) -> Observed:
+        return self.check(arguments)
+
+    def create(self, arguments: Mapping[str, Any]) -> Observed:
+        properties = self._properties(arguments)
+        request = provider_pb2.CreateRequest(urn=self._urn, properties=properties)
+        response, observed = self._call("Create", request)
+        return self._resource(response.id, response.properties) if response else observed
+
+    def preview_update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Observed:
+        return self.diff(id_, outputs, arguments)
+
+    def update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Observed:
+        olds, news = self._properties(outputs), self._properties(arguments)
+        request = provider_pb2.UpdateRequest(id=id_, urn=self._urn, olds=olds, news=news)
+        response, observed = self._call("Update", request)
+        return self._resource(id_, response.properties) if response else observed
+
+    def read(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        properties = self._properties(outputs)
+        request = provider_pb2.ReadRequest(id=id_, urn=self._urn, properties=properties)
+        response, observed = self._call("Read", request)
+        if response is None or not response.id:
+            return observed
+        return self._resource(response.id, response.properties)
+
+    def delete(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        properties = self._properties(outputs)
+        request = provider_pb2.DeleteRequest(id=id_, urn=self._urn, properties=properties)
+        return self._call("Delete", request)[1]
+
+    def _properties(self, values: Mapping[str, Any]) -> struct_pb2.Struct:
+        properties = struct_pb2.Struct()
+        properties.update(_on_the_wire({**values, **self._provider}))
+        return properties
+
+    def _call(self, method: str, request: Any) -> tuple[Any, Observed]:
+        call = _Call()
+        response = None
+        with self._patched():
+            try:
+                response = getattr(self._servicer, method)(request, call)
+            except _AbortedError:
+                pass
+            except Exception as error:  # noqa: BLE001  an older SDK lets it pass
+                call.error = error
+        if call.error is None:
+            return response, self._observed()
+        assert type(call.error) is RotationError, repr(call.error)
+        ((name, encoded),) = call.metadata
+        assert name == "grpc-status-details-bin"
+        status = status_pb2.Status.FromString(encoded)
+        assert status.message == str(call.error)
+        for detail in status.details:
+            kept = provider_pb2.ErrorResourceInitFailed()
+            assert detail.Unpack(kept)
+            assert list(kept.reasons) == [status.message]
+            return None, replace(
+                self._resource(kept.id, kept.properties), failure=status.message, kept=True
+            )
+        return None, self._observed(failure=status.message)
+
+    def _resource(self, id_: str, properties: struct_pb2.Struct) -> Observed:
+        outputs, secret = _received(properties)
+        assert outputs.pop("__provider") == self._provider["__provider"]
+        return self._observed(id=id_, outputs=outputs, secret=secret)
+
+    def _observed(self, **facts: Any) -> Observed:
+        return Observed(**facts, lines=tuple(self._lines), calls=tuple(self._upstash.calls))
+
+    @contextmanager
+    def _preview(self) -> Iterator[None]:
+        self._previews = True
+        try:
+            yield
+        finally:
+            self._previews = False
+
+    @contextmanager
+    def _patched(self) -> Iterator[None]:
+        others = {name: text for name, text in os.environ.items() if "UPSTASH" not in name}
+        with ExitStack() as patches:
+            for each in (
+                patch.dict(os.environ, {**others, **self._environ}, clear=True),
+                patch.object(engine_context, "open_account", self._open_account),
+                patch.object(engine_context, "_RUN", self._run),
+                patch.object(engine_context, "_now", self._upstash.clock.now),
+                patch.object(log, "show", self._show),
+            ):
+                patches.enter_context(each)
+            yield
+
+    def _open_account(self, settings: Callable[[], Settings], _report: object) -> Account:
+        assert not self._previews, "a preview opens no account"
+        self._upstash.before_call = settings
+        return self._upstash.account
+
+    def _show(self, severity: str, message: str, urn: str | None) -> None:
+        assert urn == self._urn
+        self._lines.append((severity, message))
+
+
+class _AbortedError(Exception):
+    """A gRPC call has ended."""
+
+
+class _Call:
+    """The gRPC call that the SDK's servicer serves."""
+
+    error: BaseException | None = None
+    metadata: Any = None
+
+    def abort(self, _code: grpc.StatusCode, _details: str) -> NoReturn:
+        self.error = sys.exc_info()[1]
+        raise _AbortedError
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        self.metadata = metadata
+
+
+@functools.cache
+def _sdk() -> Any:
+    """Return the SDK's module for a provider's process, without the server that it starts."""
+    spec = importlib.util.find_spec("pulumi.dynamic.__main__")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with patch.object(grpc, "server", side_effect=_AbortedError):
+        try:
+            spec.loader.exec_module(module)
+        except _AbortedError:
+            return module
+    raise AssertionError("the SDK started a server")
+
+
+def _on_the_wire(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as the engine sends them: what is unknown is a text of its own."""
+    wire: dict[str, Any] = json_ready(values)
+    return wire
+
+
+def json_ready(value: Any) -> Any:
+    if value is UNKNOWN:
+        return rpc.UNKNOWN
+    if isinstance(value, dict):
+        return {key: json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    return value
+
+
+def _received(properties: struct_pb2.Struct) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return properties in clear, and the names of those that are marked as secrets."""
+    values = json_format.MessageToDict(properties)
+    secret = frozenset(name for name, value in values.items() if rpc.is_rpc_secret(value))
+    clear = {
+        name: rpc.unwrap_rpc_secret(value) if name in secret else value
+        for name, value in values.items()
+    }
+    return mark_unknown(clear, lambda value: value == rpc.UNKNOWN), secret
+
+
+FRONT_ENDS: Final[Mapping[str, type[FrontEnd]]] = {
+    "handler": HandlerItself,
+    "dynamic": DynamicFrontEnd,
+}

@@ -1,0 +1,41 @@
+"""What surrounds a call of the engine."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import NoReturn
+
+import pytest
+
+from pulumi_upstash_rotation.errors import ConfigurationError
+from pulumi_upstash_rotation.frontends.engine.context import operation_context, preview_context
+
+from ...support.account import RecordingReporter
+
+
+def no_settings() -> NoReturn:
+    raise ConfigurationError("no credentials")
+
+
+def test_preview_has_no_account() -> None:
+    assert preview_context(RecordingReporter()).account is None
+
+
+def test_operation_needs_no_settings_before_its_first_call() -> None:
+    account = operation_context(RecordingReporter(), no_settings).carry_out()
+    with pytest.raises(ConfigurationError, match="no credentials"):
+        account.api.get_database("id")
+
+
+def test_contexts_of_one_process_share_its_run() -> None:
+    """A provider's process lives for one run of the engine."""
+    reporter = RecordingReporter()
+    preview, operation = preview_context(reporter), operation_context(reporter, no_settings)
+    assert preview.run is operation.run
+    assert preview.reporter is operation.reporter is reporter
+
+
+def test_now_is_the_present_in_utc() -> None:
+    now = preview_context(RecordingReporter()).now()
+    assert now.tzinfo is timezone.utc
+    assert abs(now - datetime.now(timezone.utc)) < timedelta(minutes=1)

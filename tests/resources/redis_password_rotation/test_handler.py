@@ -1,0 +1,568 @@
+"""From a decision to what the state must hold, above all where a rotation is pending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
+
+import pytest
+
+from pulumi_upstash_rotation.errors import (
+    ApiError,
+    AuthenticationError,
+    ConfigurationError,
+    DatabaseNotFoundError,
+    IndeterminateOutcomeError,
+    InvalidInputError,
+    PartialFailureError,
+    ServerError,
+)
+from pulumi_upstash_rotation.resources.handler import Context, Diff, Resource, Run
+from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
+    RedisPasswordRotationHandler,
+)
+from pulumi_upstash_rotation.resources.redis_password_rotation.operations import NOT_SHOWN
+from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
+    CHANGED_BY_ROTATION,
+    Snapshot,
+    to_outputs,
+    with_pending,
+)
+from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason, RotationRecord
+from pulumi_upstash_rotation.upstash.database import parse_database
+from pulumi_upstash_rotation.values import UNKNOWN, Verification
+
+from ...support.account import ACCEPTED, ScriptedUpstash
+from ...support.clock import START as NOW
+from ...support.payloads import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
+
+HANDLER: Final = RedisPasswordRotationHandler()
+PREVIOUS = "old-canary"
+MADE = CREDENTIALS["password"]
+UNCHANGED = {**WITH_CREDENTIALS, "password": PREVIOUS}
+NEWER = {**WITH_CREDENTIALS, "password": "newer-canary"}
+LOST = IndeterminateOutcomeError("lost", "who knows")
+AWAY = ServerError("away", status=503)
+
+LAST = datetime(2026, 1, 1, tzinfo=timezone.utc)
+KNOWN_BEFORE = {"password": PREVIOUS, "rest_token": "old-token"}
+BEFORE = parse_database({**DOCUMENTED, **KNOWN_BEFORE})
+STORED: Final = to_outputs(
+    Snapshot(BEFORE, RotationRecord(LAST, 3, Reason(Cause.AGE), {"a": 1}, ACCEPTED))
+)
+PENDING: Final = with_pending(STORED, PendingRotation(Reason(Cause.TRIGGER, "a"), {"a": 2}))
+FIRST_PENDING: Final = to_outputs(
+    Snapshot(
+        BEFORE.with_credentials(replace(BEFORE.credentials, rest_token=None)),
+        RotationRecord(),
+        PendingRotation(Reason(Cause.CREATE), {"a": 1}),
+    )
+)
+NO_CREDENTIALS = ConfigurationError("no credentials")
+
+
+def arguments_of(triggers: Any = None, **others: Any) -> dict[str, Any]:
+    arguments = {"database_id": DATABASE_ID, **others}
+    return arguments if triggers is None else {**arguments, "triggers": triggers}
+
+
+def create(upstash: ScriptedUpstash, triggers: Any = None, **others: Any) -> Resource:
+    return HANDLER.create(arguments_of(triggers, **others), upstash.context())
+
+
+def update(
+    upstash: ScriptedUpstash, outputs: dict[str, Any], triggers: Any = None, **others: Any
+) -> Resource:
+    arguments = arguments_of(triggers, **others)
+    return HANDLER.update(DATABASE_ID, outputs, arguments, upstash.context())
+
+
+def read(upstash: ScriptedUpstash, outputs: dict[str, Any]) -> Resource | None:
+    return HANDLER.read(DATABASE_ID, outputs, upstash.context())
+
+
+def summary(resource: Resource | None) -> Any:
+    """Return what matters of a resource: password, cause, count, triggers."""
+    assert resource is not None
+    assert resource.id == DATABASE_ID
+    outputs = resource.outputs
+    return (
+        outputs.get("password"),
+        outputs.get("rotation_cause"),
+        outputs["rotation_count"],
+        outputs["triggers"],
+    )
+
+
+def pending_of(outputs: Any) -> Any:
+    return outputs.get("pending_rotation"), outputs.get("pending_triggers")
+
+
+# --- diff ---
+
+
+def diff(
+    outputs: dict[str, Any], triggers: Any = None, **others: Any
+) -> tuple[Diff, list[tuple[str, str]]]:
+    upstash = ScriptedUpstash()
+    found = HANDLER.diff(outputs, arguments_of(triggers, **others), upstash.context(preview=True))
+    assert upstash.calls == []
+    return found, upstash.reporter.lines
+
+
+@pytest.mark.parametrize("triggers", [{"a": 1}, {"a": 1.0}, {}, None])
+def test_diff_without_a_reason_has_no_change_and_no_line(triggers: Any) -> None:
+    assert diff(STORED, triggers) == (Diff(changes=False), [])
+
+
+def test_diff_with_a_new_trigger_changes_by_input_and_reports_the_reason() -> None:
+    lines = [("info", "the password is due for a reset: trigger: a")]
+    assert diff(STORED, {"a": 2}) == (Diff(changes=True), lines)
+
+
+@pytest.mark.parametrize("triggers", [{"a": UNKNOWN}, UNKNOWN])
+def test_diff_with_an_unknown_trigger_changes_and_reports_that_it_may_be_due(triggers: Any) -> None:
+    found, ((_, line),) = diff(STORED, triggers)
+    assert found == Diff(changes=True)
+    assert line.startswith("the password may be due for a reset: trigger")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [({"rotation_days": 1}, "age"), ({"rotation_schedule": "0 3 * * *"}, "schedule")],
+)
+def test_diff_by_time_is_not_left_to_the_engine(arguments: dict[str, Any], reason: str) -> None:
+    lines = [("info", f"the password is due for a reset: {reason}")]
+    assert diff(STORED, {"a": 1}, **arguments) == (Diff(changes=True, by_input=False), lines)
+
+
+def test_diff_with_stale_engine_inputs_is_not_left_to_the_engine() -> None:
+    found, _ = diff({**STORED, "engine_inputs_stale": True}, {"a": 2})
+    assert found == Diff(changes=True, by_input=False)
+
+
+@pytest.mark.parametrize("triggers", [{"a": 1}, {"a": 2}, {"a": 3}])
+def test_diff_with_a_pending_rotation_changes_whatever_is_declared(triggers: Any) -> None:
+    lines = [
+        ("info", "the outcome of the last reset is unknown. `pulumi up` will check the database")
+    ]
+    assert diff(PENDING, triggers) == (Diff(changes=True, by_input=False), lines)
+
+
+@pytest.mark.parametrize(
+    ("database_id", "line"),
+    [
+        ("other", "the password is due for a reset: create"),
+        (UNKNOWN, "the password may be due for a reset: create"),
+    ],
+)
+@pytest.mark.parametrize("outputs", [STORED, PENDING])
+def test_diff_with_another_database_replaces(
+    outputs: dict[str, Any], database_id: Any, line: str
+) -> None:
+    expected = Diff(changes=True, replaces=("database_id",))
+    found = diff(outputs, {"a": 1}, database_id=database_id)
+    assert found == (expected, [("info", line)])
+
+
+def test_diff_with_another_database_that_is_adopted_reports_no_reset() -> None:
+    found = diff(STORED, {"a": 1}, database_id="other", rotate_on_create=False)
+    assert found == (Diff(changes=True, replaces=("database_id",)), [])
+
+
+def test_diff_with_a_changed_rotate_on_delete_changes_without_a_reset() -> None:
+    """A deletion sees the state alone."""
+    assert diff(STORED, {"a": 1}, rotate_on_delete=True) == (Diff(changes=True), [])
+    remembered = {**STORED, "rotate_on_delete": True}
+    assert diff(remembered, {"a": 1}, rotate_on_delete=True) == (Diff(changes=False), [])
+    assert diff(remembered, {"a": 1}) == (Diff(changes=True), [])
+
+
+def test_diff_with_a_bad_argument_raises_it() -> None:
+    with pytest.raises(InvalidInputError, match="^triggers must be a map"):
+        diff(STORED, 1)
+
+
+# --- create ---
+
+
+def test_create_reads_resets_and_remembers_the_triggers() -> None:
+    upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get=UNCHANGED)
+    made = create(upstash, {"a": 1}, rotate_on_delete=True)
+    assert summary(made) == (MADE, "create", 1, {"a": 1})
+    assert made.outputs["rotate_on_delete"] is True
+    assert made.outputs["rotated_at"] == "2026-11-23T04:05:06Z"
+    assert upstash.calls == ["get", "reset"]
+    assert upstash.reporter.lines == []
+
+
+def test_create_with_rotate_on_create_false_adopts_and_only_reads() -> None:
+    upstash = ScriptedUpstash()
+    made = create(upstash, {"a": 1}, rotate_on_create=False)
+    assert summary(made) == (MADE, "adopted", 0, {"a": 1})
+    assert made.outputs["rotated_at"] == "2026-11-23T04:05:06Z"
+    assert upstash.calls == ["get"]
+
+
+def test_create_that_adopts_a_hidden_password_warns() -> None:
+    upstash = ScriptedUpstash(get=DOCUMENTED)
+    made = create(upstash, rotate_on_create=False)
+    assert summary(made) == (None, "adopted", 0, {})
+    assert upstash.reporter.warnings == [f"the password was adopted, but {NOT_SHOWN}"]
+
+
+def test_create_with_an_indeterminate_outcome_keeps_what_is_known() -> None:
+    upstash = ScriptedUpstash(reset=LOST, get=[UNCHANGED, DOCUMENTED])
+    with pytest.raises(PartialFailureError, match="^lost; the password may have changed") as raised:
+        create(upstash, {"a": 1}, rotate_on_delete=True)
+    kept = Resource(raised.value.id, raised.value.outputs)
+    assert summary(kept) == (PREVIOUS, None, 0, {})
+    assert pending_of(kept.outputs) == ("create", {"a": 1})
+    assert kept.outputs["rotate_on_delete"] is True
+    assert "rotated_at" not in kept.outputs
+
+
+def test_create_that_is_rejected_keeps_nothing() -> None:
+    upstash = ScriptedUpstash(reset=AuthenticationError("no", status=401))
+    with pytest.raises(AuthenticationError):
+        create(upstash)
+
+
+def test_create_of_a_suspended_database_resets_nothing() -> None:
+    upstash = ScriptedUpstash(get={**WITH_CREDENTIALS, "state": "suspended"})
+    with pytest.raises(ApiError, match="is suspended"):
+        create(upstash)
+    assert upstash.calls == ["get"]
+
+
+def test_create_in_a_preview_plans_unknown_outputs() -> None:
+    planned = HANDLER.create(
+        arguments_of(UNKNOWN, database_id=UNKNOWN), ScriptedUpstash().context(preview=True)
+    )
+    assert planned.id == ""
+    assert set(planned.outputs.values()) == {UNKNOWN}
+
+
+@pytest.mark.parametrize("name", ["database_id", "triggers", "verify"])
+def test_operation_with_an_unknown_argument_raises_before_any_call(name: str) -> None:
+    """Pulumi knows every value by then."""
+    upstash = ScriptedUpstash()
+    for act in (create, lambda *_, **others: update(upstash, STORED, **others)):
+        with pytest.raises(InvalidInputError, match=f"^{name} must be known by now$"):
+            act(upstash, **{name: UNKNOWN})
+    assert upstash.calls == []
+
+
+# --- verification ---
+
+
+def test_verification_tries_the_new_credentials_and_the_previous_ones() -> None:
+    upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get={**UNCHANGED, "rest_token": "old"})
+    made = create(upstash, verify_timeout=7)
+    assert (made.outputs["verified"], made.outputs["verification"]) == (True, ACCEPTED.message)
+    previous = {**CREDENTIALS, "password": PREVIOUS, "rest_token": "old"}
+    assert upstash.tried == [(CREDENTIALS, previous, 7)]
+    update(upstash, STORED, {"a": 2})
+    assert upstash.tried[1:] == [(CREDENTIALS, KNOWN_BEFORE, 10)]
+    create(upstash, rotate_on_create=False)
+    assert upstash.tried[2:] == [(previous, {}, 10)]
+    assert upstash.reporter.lines == []
+
+
+def test_verification_of_a_pending_rotation_that_happened_tries_it_then() -> None:
+    upstash = ScriptedUpstash()
+    done = update(upstash, PENDING, {"a": 2})
+    assert done.outputs["verification"] == ACCEPTED.message
+    assert upstash.tried == [(CREDENTIALS, KNOWN_BEFORE, 10)]
+
+
+def test_verification_that_fails_is_a_warning() -> None:
+    found = Verification(verified=False, message="Redis did not accept it")
+    upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get=UNCHANGED, verification=found)
+    made = create(upstash)
+    assert (made.outputs["verified"], made.outputs["verification"]) == (False, found.message)
+    assert upstash.reporter.lines == [("warning", found.message)]
+
+
+@pytest.mark.parametrize(
+    ("verify", "get", "message", "warnings"),
+    [
+        (False, [UNCHANGED, WITH_CREDENTIALS], "not verified: verify is False", 0),
+        (True, DOCUMENTED, "not verified: the new credentials are not known", 1),
+    ],
+)
+def test_verification_without_credentials_or_consent_tries_nothing(
+    verify: bool, get: Any, message: str, warnings: int
+) -> None:
+    upstash = ScriptedUpstash(get=get)
+    made = create(upstash, verify=verify)
+    assert (made.outputs["verified"], made.outputs["verification"]) == (False, message)
+    assert len(upstash.reporter.warnings) == warnings
+    assert upstash.tried == []
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_verification_is_prepared_where_it_is_wanted(verify: bool) -> None:
+    upstash = ScriptedUpstash()
+    create(upstash, verify=verify)
+    update(upstash, STORED, {"a": 2}, verify=verify)
+    assert upstash.prepared == (2 if verify else 0)
+
+
+# --- update ---
+
+
+def no_account() -> Context:
+    upstash = ScriptedUpstash()
+
+    def reject() -> None:
+        raise NO_CREDENTIALS
+
+    upstash.before_call = reject
+    return upstash.context()
+
+
+def test_update_that_is_not_due_makes_no_call_and_needs_no_credentials() -> None:
+    arguments = arguments_of({"a": 1}, rotation_days=3000, rotate_on_delete=True)
+    done = HANDLER.update(DATABASE_ID, STORED, arguments, no_account())
+    assert done == Resource(DATABASE_ID, {**STORED, "rotate_on_delete": True})
+
+
+def test_update_that_is_due_needs_credentials() -> None:
+    with pytest.raises(ConfigurationError):
+        HANDLER.update(DATABASE_ID, STORED, arguments_of({"a": 2}), no_account())
+
+
+def test_update_that_is_due_is_one_call() -> None:
+    upstash = ScriptedUpstash(reset=WITH_CREDENTIALS)
+    done = update(upstash, STORED, {"a": 2})
+    assert summary(done) == (MADE, "trigger: a", 4, {"a": 2})
+    assert upstash.calls == ["reset"]
+
+
+def test_update_takes_the_engines_inputs_with_it() -> None:
+    """The engine stores the new inputs with an update, so that they are stale no more."""
+    stale = {**STORED, "engine_inputs_stale": True}
+    assert update(ScriptedUpstash(), stale, {"a": 1}).outputs == STORED
+    assert "engine_inputs_stale" not in update(ScriptedUpstash(), stale, {"a": 2}).outputs
+
+
+def test_update_with_an_indeterminate_outcome_keeps_the_stored_outputs() -> None:
+    upstash = ScriptedUpstash(reset=LOST, get=DOCUMENTED)
+    with pytest.raises(PartialFailureError) as raised:
+        update(upstash, {**STORED, "__provider": "pickle"}, {"a": 2})
+    assert raised.value.id == DATABASE_ID
+    assert raised.value.outputs == {
+        **STORED,
+        "__provider": "pickle",
+        "pending_rotation": "trigger: a",
+        "pending_triggers": {"a": 2},
+    }
+
+
+def test_update_with_a_second_indeterminate_outcome_keeps_what_resolved_the_first() -> None:
+    upstash = ScriptedUpstash(reset=LOST, get=[WITH_CREDENTIALS, DOCUMENTED])
+    with pytest.raises(PartialFailureError) as raised:
+        update(upstash, PENDING, {"a": 3})
+    assert pending_of(raised.value.outputs) == ("trigger: a", {"a": 3})
+    kept = Resource(raised.value.id, raised.value.outputs)
+    assert summary(kept) == (MADE, "trigger: a", 4, {"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("outputs", "get", "triggers", "expected", "calls"),
+    [
+        # It happened: done, whether it is still declared, reverted, or followed by another.
+        (PENDING, WITH_CREDENTIALS, {"a": 2}, (MADE, "trigger: a", 4, {"a": 2}), ["get"]),
+        (PENDING, WITH_CREDENTIALS, {}, (MADE, "trigger: a", 4, {"a": 2}), ["get"]),
+        (
+            PENDING,
+            [WITH_CREDENTIALS, NEWER],
+            {"a": 3},
+            ("newer-canary", "trigger: a", 5, {"a": 3}),
+            ["get", "reset", "get"],
+        ),
+        # It did not: made if it is still declared, else forgotten.
+        (
+            PENDING,
+            [UNCHANGED, WITH_CREDENTIALS],
+            {"a": 2},
+            (MADE, "trigger: a", 4, {"a": 2}),
+            ["get", "reset", "get"],
+        ),
+        (PENDING, UNCHANGED, {"a": 1}, (PREVIOUS, "age", 3, {"a": 1}), ["get"]),
+        # Indeterminate: reset again, so that somebody knows the live password.
+        (
+            PENDING,
+            [DOCUMENTED, WITH_CREDENTIALS],
+            {"a": 1},
+            (MADE, "trigger: a", 4, {"a": 1}),
+            ["get", "reset", "get"],
+        ),
+        # A first rotation is due until it has happened.
+        (FIRST_PENDING, WITH_CREDENTIALS, {"a": 1}, (MADE, "create", 1, {"a": 1}), ["get"]),
+        (
+            FIRST_PENDING,
+            [UNCHANGED, WITH_CREDENTIALS],
+            {},
+            (MADE, "create", 1, {}),
+            ["get", "reset", "get"],
+        ),
+    ],
+)
+def test_update_resolves_a_pending_rotation(
+    outputs: dict[str, Any], get: Any, triggers: dict[str, Any], expected: Any, calls: list[str]
+) -> None:
+    upstash = ScriptedUpstash(get=get)
+    done = update(upstash, outputs, triggers)
+    assert summary(done) == expected
+    assert pending_of(done.outputs) == (None, None)
+    assert "engine_inputs_stale" not in done.outputs
+    assert upstash.calls == calls
+
+
+def test_update_that_cannot_read_leaves_a_pending_rotation_pending() -> None:
+    """An error that is no partial failure leaves the state as it is."""
+    upstash = ScriptedUpstash(get=AWAY)
+    with pytest.raises(ServerError):
+        update(upstash, PENDING, {"a": 2})
+    assert upstash.calls == ["get"]
+
+
+def test_update_in_a_preview_plans_what_a_rotation_will_change() -> None:
+    context = ScriptedUpstash().context(preview=True)
+    for outputs, triggers in ((STORED, {"a": 2}), (STORED, UNKNOWN), (PENDING, {"a": 1})):
+        planned = HANDLER.update(DATABASE_ID, outputs, arguments_of(triggers), context).outputs
+        changed = {name for name, value in planned.items() if value is UNKNOWN}
+        assert changed == set(CHANGED_BY_ROTATION)
+
+
+def test_update_in_a_preview_that_is_not_due_plans_the_stored_outputs() -> None:
+    arguments = arguments_of({"a": 1}, rotate_on_delete=True)
+    context = ScriptedUpstash().context(preview=True)
+    planned = HANDLER.update(DATABASE_ID, STORED, arguments, context)
+    assert planned == Resource(DATABASE_ID, {**STORED, "rotate_on_delete": True})
+
+
+# --- read ---
+
+
+@pytest.mark.parametrize(
+    ("outputs", "get", "expected"),
+    [
+        (STORED, UNCHANGED, ACCEPTED.message),
+        (STORED, DOCUMENTED, ACCEPTED.message),
+        (STORED, WITH_CREDENTIALS, "not verified: found by a refresh"),
+        (
+            {name: value for name, value in STORED.items() if name not in KNOWN_BEFORE},
+            WITH_CREDENTIALS,
+            "not verified: found by a refresh",
+        ),
+    ],
+)
+def test_read_keeps_the_verification_unless_it_finds_another_password(
+    outputs: dict[str, Any], get: Any, expected: str
+) -> None:
+    found = read(ScriptedUpstash(get=get), outputs)
+    assert found is not None
+    assert found.outputs["verification"] == expected
+
+
+@pytest.mark.parametrize(
+    ("get", "expected", "pending"),
+    [
+        (WITH_CREDENTIALS, (MADE, "trigger: a", 4, {"a": 2}), None),
+        (UNCHANGED, (PREVIOUS, "age", 3, {"a": 1}), "trigger: a"),
+        (DOCUMENTED, (PREVIOUS, "age", 3, {"a": 1}), "trigger: a"),
+    ],
+)
+def test_read_resolves_a_pending_rotation_where_it_shows(
+    get: Any, expected: Any, pending: str | None
+) -> None:
+    upstash = ScriptedUpstash(get=get)
+    found = read(upstash, PENDING)
+    assert summary(found) == expected
+    assert found is not None
+    assert pending_of(found.outputs) == (pending, {"a": 2} if pending else None)
+    assert found.outputs.get("engine_inputs_stale", False) == (pending is None)
+    assert upstash.calls == ["get"]
+
+
+def test_read_of_an_unchanged_database_keeps_its_history() -> None:
+    found = read(ScriptedUpstash(get={**UNCHANGED, "rest_token": None}), STORED)
+    assert summary(found) == (PREVIOUS, "age", 3, {"a": 1})
+    assert found is not None
+    assert found.outputs["rotated_at"] == "2026-01-01T00:00:00Z"
+    assert found.outputs["rest_token"] == "old-token"
+
+
+def test_read_of_a_database_that_is_gone_finds_nothing() -> None:
+    upstash = ScriptedUpstash(get=DatabaseNotFoundError("x", status=404))
+    assert read(upstash, STORED) is None
+
+
+def test_read_that_fails_raises_and_changes_nothing() -> None:
+    with pytest.raises(ServerError):
+        read(ScriptedUpstash(get=AWAY), STORED)
+
+
+def test_read_without_a_state_finds_the_database_as_it_is() -> None:
+    """`get()` gives its arguments alone."""
+    upstash = ScriptedUpstash()
+    found = read(upstash, {"database_id": DATABASE_ID, "triggers": None})
+    assert summary(found) == (MADE, None, 0, {})
+    assert upstash.calls == ["get"]
+    assert summary(read(ScriptedUpstash(), {})) == (MADE, None, 0, {})
+
+
+def test_read_without_a_state_of_no_database_is_an_error() -> None:
+    upstash = ScriptedUpstash(get=DatabaseNotFoundError("x", status=404))
+    with pytest.raises(DatabaseNotFoundError) as raised:
+        read(upstash, {"database_id": DATABASE_ID})
+    assert str(raised.value) == (
+        f"cannot read Redis database {DATABASE_ID!r}: the account has no such database (404); "
+        "nothing has changed"
+    )
+
+
+# --- delete ---
+
+
+@pytest.mark.parametrize("rotate_on_delete", [False, True])
+def test_delete_resets_only_where_the_program_asked_for_it(rotate_on_delete: bool) -> None:
+    upstash = ScriptedUpstash(get=UNCHANGED)
+    HANDLER.delete({**STORED, "rotate_on_delete": rotate_on_delete}, upstash.context())
+    assert upstash.calls == (["get", "reset"] if rotate_on_delete else [])
+    assert upstash.reporter.lines == []
+
+
+def test_delete_without_a_wish_needs_no_credentials() -> None:
+    HANDLER.delete(STORED, no_account())
+
+
+@pytest.mark.parametrize("rotate_on_create", [False, True])
+def test_delete_of_a_replaced_resource_leaves_the_replacements_password(
+    rotate_on_create: bool,
+) -> None:
+    upstash, run = ScriptedUpstash(get=UNCHANGED), Run()
+    arguments = arguments_of({"a": 1}, rotate_on_create=rotate_on_create)
+    HANDLER.create(arguments, upstash.context(run=run))
+    calls = list(upstash.calls)
+    wish = {**STORED, "rotate_on_delete": True}
+    HANDLER.delete(wish, upstash.context(run=run))
+    assert upstash.calls == calls
+    HANDLER.delete({**wish, "database_id": "other"}, upstash.context(run=run))
+    assert upstash.calls[len(calls) :][0] == "get"
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get=UNCHANGED)
+    assert "canary" not in repr(create(upstash, {"a": "canary"}))
+
+
+def test_now_is_the_contexts() -> None:
+    upstash = ScriptedUpstash(reset=WITH_CREDENTIALS)
+    upstash.clock.seconds = timedelta(days=1).total_seconds()
+    done = update(upstash, STORED, {"a": 2})
+    assert done.outputs["rotated_at"] == f"{NOW + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,57 @@
+"""One database, one rotation, in each program."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from pulumi_upstash_rotation.errors import DuplicateDeclarationError
+from pulumi_upstash_rotation.resources.declarations import Declarations
+
+
+class Thing:
+    """A program or a resource: something that can be referred to weakly."""
+
+
+def test_database_that_two_resources_name_is_an_error_with_both_names() -> None:
+    declarations, program, resources = Declarations(), Thing(), [Thing(), Thing()]
+    for resource, name in zip(resources, ["second", "first"], strict=True):
+        declarations.add(program, "db", resource, name)
+    with pytest.raises(DuplicateDeclarationError) as raised:
+        declarations.check_once(program, "db")
+    assert str(raised.value) == (
+        "Redis database 'db' is declared more than once, by first and second: each rotation would "
+        "revoke the other's password, so keep one"
+    )
+
+
+def test_database_that_one_resource_names_twice_is_accepted() -> None:
+    declarations, program, resource = Declarations(), Thing(), Thing()
+    for _ in range(2):
+        declarations.add(program, "db", resource, "cache")
+        declarations.check_once(program, "db")
+
+
+def test_databases_of_different_ids_are_accepted() -> None:
+    declarations, program, resources = Declarations(), Thing(), [Thing(), Thing()]
+    for number, resource in enumerate(resources):
+        declarations.add(program, f"db-{number}", resource, "cache")
+    for number in range(3):
+        declarations.check_once(program, f"db-{number}")
+
+
+def test_database_in_two_programs_of_one_process_is_accepted() -> None:
+    declarations, programs, resources = Declarations(), [Thing(), Thing()], [Thing(), Thing()]
+    for program, resource in zip(programs, resources, strict=True):
+        declarations.add(program, "db", resource, "cache")
+    for program in programs:
+        declarations.check_once(program, "db")
+
+
+def test_resource_that_is_gone_counts_no_more() -> None:
+    declarations, program, resource = Declarations(), Thing(), Thing()
+    declarations.add(program, "db", Thing(), "gone")
+    gc.collect()
+    declarations.add(program, "db", resource, "cache")
+    declarations.check_once(program, "db")

@@ -1,0 +1,128 @@
+"""A scripted Upstash account, and a record of all that a handler does with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pulumi_upstash_rotation.resources.handler import Context, Run
+from pulumi_upstash_rotation.upstash.account import Account
+from pulumi_upstash_rotation.upstash.database import parse_database
+from pulumi_upstash_rotation.values import Verification
+
+from .clock import Clock
+from .payloads import DOCUMENTED, WITH_CREDENTIALS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pulumi_upstash_rotation.upstash.credentials import Credentials
+    from pulumi_upstash_rotation.upstash.database import Database
+    from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
+
+ACCEPTED: Final = Verification(verified=True, message="Redis accepts it")
+
+
+class RecordingReporter:
+    """Keeps the lines that a user would see.
+
+    Attributes:
+        lines: Severity and text of each line so far.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def info(self, message: str) -> None:
+        self.lines.append(("info", message))
+
+    def warning(self, message: str) -> None:
+        self.lines.append(("warning", message))
+
+    @property
+    def warnings(self) -> list[str]:
+        return [text for severity, text in self.lines if severity == "warning"]
+
+    @property
+    def infos(self) -> list[str]:
+        return [text for severity, text in self.lines if severity == "info"]
+
+
+class ScriptedUpstash:
+    """An account whose Developer API and databases respond as a test wants.
+
+    Args:
+        reset: Responses to resets, in turn. The last one stays. An exception is raised.
+        get: Responses to reads of a database, likewise.
+        listed: Responses to reads of all databases, likewise: a list of databases each.
+        verification: What a database answers when it is tried.
+
+    Attributes:
+        calls: The Developer API's calls so far: `reset`, `get` or `list`.
+        databases: The ids that those calls named.
+        tried: What the database was tried with so far: new credentials, previous ones, seconds.
+        prepared: How often a verification was prepared.
+        reporter: Keeps the lines.
+        clock: Stands still, but for sleeps.
+        before_call: Called before each call, as the real account asks for its settings.
+    """
+
+    def __init__(
+        self,
+        *,
+        reset: Any = DOCUMENTED,
+        get: Any = WITH_CREDENTIALS,
+        listed: Any = (),
+        verification: Verification = ACCEPTED,
+    ) -> None:
+        self.calls: list[str] = []
+        self.databases: list[str] = []
+        self.tried: list[tuple[dict[str, str], dict[str, str], float]] = []
+        self.prepared = 0
+        self.reporter = RecordingReporter()
+        self.clock = Clock()
+        self.before_call: Callable[[], object] = lambda: None
+        self._responses = {
+            call: list(responses) if isinstance(responses, list) else [responses]
+            for call, responses in (("reset", reset), ("get", get), ("list", listed))
+        }
+        self._verification = verification
+
+    @property
+    def account(self) -> Account:
+        """The account, as a front end passes it to a handler."""
+        api = cast("DeveloperApi", self)
+        return Account(lambda: api, self._verify, self._prepare, self.clock.sleep)
+
+    def context(self, *, preview: bool = False, run: Run | None = None) -> Context:
+        """Return what surrounds a call. A preview has no account."""
+        account = None if preview else self.account
+        return Context(self.clock.now, self.reporter, run or Run(), account)
+
+    def reset_password(self, database_id: str) -> Database:
+        self.databases.append(database_id)
+        return parse_database(self._respond("reset"))
+
+    def get_database(self, database_id: str) -> Database:
+        self.databases.append(database_id)
+        return parse_database(self._respond("get"))
+
+    def list_databases(self) -> list[Database]:
+        return [parse_database(each) for each in self._respond("list")]
+
+    def _respond(self, call: str) -> Any:
+        self.before_call()
+        self.calls.append(call)
+        responses = self._responses[call]
+        response = responses.pop(0) if len(responses) > 1 else responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+    def _verify(
+        self, database: Database, previous: Credentials, *, timeout_seconds: float
+    ) -> Verification:
+        self.tried.append((database.credentials.known(), previous.known(), timeout_seconds))
+        return self._verification
+
+    def _prepare(self) -> None:
+        self.prepared += 1
