@@ -1,7 +1,7 @@
 """`make generate`: write the parts of the documents that repeat code or data.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. With `--check` nothing is
-written, and a difference ends with exit status 1. It parses code, and imports no library: it is fast.
+written, and a difference ends with exit status 1. It imports no library, so it is fast.
 """
 
 from __future__ import annotations

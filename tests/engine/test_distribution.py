@@ -57,7 +57,7 @@ def test_the_sdist_holds_what_a_packager_needs(dist: Path) -> None:
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "tests/unit/test_decision.py"}
+    wanted = {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "tests/rotation/test_decision.py"}
     assert wanted < names
 
 

@@ -31,8 +31,7 @@ _RENAMED: Final = {
 """Names in states of earlier versions, and what they are called now."""
 
 CHANGED_BY_ROTATION: Final = (
-    *CREDENTIAL_NAMES,
-    "redis_url",
+    *SECRET_OUTPUTS,
     "rotated_at",
     "rotation_count",
     "rotation_cause",
