@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all of their own set-up; nothing else has to run first.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test check audit format generate docs picture plots chaos bench env build clean
+.PHONY: help setup demo test soak check audit format generate docs picture plots chaos bench env build clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo "$$p"; exit; }; done)
@@ -15,6 +15,11 @@ ENGINE = "$$($(BIN)/python tools/pulumi_engine.py)"
 # Some tests need a redis-server with TLS of its own. The tool prints a folder for PATH, or nothing
 # if the redis-server on PATH has TLS. Without one those tests fail, and all others run.
 REDIS = "$$($(BIN)/python tools/redis_with_tls.py)"
+WITH_ENGINE = engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH"
+# One worker more than processors: end-to-end tests also wait.
+PYTEST = engine=$(ENGINE) || exit 1; redis=$(REDIS); \
+	PATH="$(BIN):$$engine$${redis:+:$$redis}:$$PATH" python -m pytest --dist worksteal \
+	--numprocesses "$$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')"
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -27,19 +32,20 @@ $(READY): pyproject.toml constraints.txt tools/make_venv.sh
 	@touch $@
 
 demo: $(READY) ## Rotate a real Redis password with a real `pulumi up`, without an account
-	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" python tools/demo.py
+	@$(WITH_ENGINE) python tools/demo.py
 
-test: $(READY) ## Run every test
-	@engine=$(ENGINE) || exit 1; redis=$(REDIS); \
-		PATH="$(BIN):$$engine$${redis:+:$$redis}:$$PATH" \
-		python -m pytest --numprocesses logical --dist loadfile $(ARGS)
+test: $(READY) ## Run the tests, with a small sample of those that take long
+	@$(PYTEST) -m "not soak" $(ARGS)
+
+soak: $(READY) ## Run the tests that take long by nature: a large fleet, chaos in its breadth
+	@$(PYTEST) -m soak $(ARGS)
 
 chaos: $(READY) ## Run N random sequences of faults and kills, from SEED, and print a table
-	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" PYTHONPATH=tools \
+	@$(WITH_ENGINE) PYTHONPATH=tools \
 		python -m tests.chaos $(or $(N),20) $(SEED)
 
 bench: $(READY) ## Measure against a naive provider, with options such as ARGS="--rounds 3 --write"
-	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" PYTHONPATH=tools \
+	@$(WITH_ENGINE) PYTHONPATH=tools \
 		python tests/benchmarks/bench.py $(ARGS)
 
 check: $(READY) ## Lint, check types and imports, and compare the generated parts of the documents
@@ -66,7 +72,7 @@ docs: $(DOCS_READY) ## Build the documentation site into dist/docs
 		--doctree-dir .cache/doctrees docs dist/docs && echo dist/docs/index.html
 
 picture: $(DOCS_READY) ## Draw the README's picture from a real rotation
-	@engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH" python tools/picture.py
+	@$(WITH_ENGINE) python tools/picture.py
 
 plots: $(DOCS_READY) ## Draw the plots of the measurements
 	@$(BIN)/python tools/plots.py

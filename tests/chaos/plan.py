@@ -11,11 +11,14 @@ from upstash_emulator import Fault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..engine.runs import Ending
+    from ..support.runs import Ending
 
 Command = Literal["up", "preview", "refresh", "destroy"]
 Account = Literal["documented", "with credentials", "protected"]
 Moment = Literal["any time", "a call arrives", "a reset is applied"]
+
+LONGEST_DELAY_SECONDS = 1.5
+"""How late a call is answered, or reaches the data plane, at most."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ class Step:
         release: Value of the program's trigger; None for a program without.
         upgraded: The program comes with another pickle of the provider.
         aged: The state loses what older versions of the package did not know.
-        console_before: A person resets the password in the console before the command.
-        console_during: How many seconds after its start a person does; None for never.
+        console_before: A user resets the password in the console before the command.
+        console_during: How many seconds after its start a user does; None for never.
         troubles: What goes wrong with the API meanwhile.
         blow: What ends it early.
     """
@@ -161,9 +164,9 @@ def _fault_of_a_reset(draw: random.Random) -> Fault:
             Fault.without("endpoint", "port"),
             Fault.without("password", "rest_token", "read_only_rest_token"),
             Fault.other_database("another"),
-            Fault.delay(draw.uniform(0.2, 1.5), applied=applied),
-            Fault.delay(draw.uniform(0.2, 1.5), applied=applied),
-            Fault.slow_propagation(draw.uniform(0.2, 1.5)),
+            Fault.delay(draw.uniform(0.2, LONGEST_DELAY_SECONDS), applied=applied),
+            Fault.delay(draw.uniform(0.2, LONGEST_DELAY_SECONDS), applied=applied),
+            Fault.slow_propagation(draw.uniform(0.2, LONGEST_DELAY_SECONDS)),
         ]
     )
 
@@ -180,7 +183,7 @@ def _fault_of_a_read(draw: random.Random) -> Fault:
             Fault.without("database_id"),
             Fault.without("password"),
             Fault.other_database("another"),
-            Fault.delay(draw.uniform(0.2, 1.5)),
+            Fault.delay(draw.uniform(0.2, LONGEST_DELAY_SECONDS)),
         ]
     )
 

@@ -14,8 +14,9 @@ import redis
 from pulumi_stack import Stack
 from upstash_emulator import Emulator
 
-from ..engine.runs import Run
-from ..engine.test_rotation import accepts
+from ..support.assertions import opens
+from ..support.runs import Run
+from .plan import LONGEST_DELAY_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,10 +56,10 @@ class Record:
         commands: Pulumi commands, those for recovery included.
         faults: Faults that hit a call, by operation and kind.
         blows: Kills and interrupts that hit a running command, by kind.
-        console: Resets that a person made.
+        console: Resets that a user made in the console.
         declared: Rotations that the program asked for.
         resets: Resets that were made through the API.
-        unknowable: Resets whose answer never reached the state, by no fault of ours.
+        unknowable: Resets whose response never reached the state, by no fault of ours.
         log: What happened, a line each.
     """
 
@@ -192,27 +193,27 @@ class Sequence:
         flags = () if command[0] in ("preview", "cancel") else ("--yes", "--skip-preview")
         flags = ("--yes",) if command[0] == "cancel" else flags
         run = Run(self.stack, *command, *flags)
-        person = threading.Timer(console_after, self.reset_in_console) if console_after else None
-        if person:
-            person.start()
+        user = threading.Timer(console_after, self.reset_in_console) if console_after else None
+        if user:
+            user.start()
         hit = self.strike(run, blow) if blow else False
         code, text = run.wait()
-        if person:
-            person.join()
+        if user:
+            user.join()
         if hit:
-            time.sleep(2)  # a request that was under way is carried out all the same
+            time.sleep(LONGEST_DELAY_SECONDS + 1)  # a request in flight is carried out all the same
         made = self.database.resets - self.record.console - before
         self.say(f"  {' '.join(command)}: exit {code}, {made} resets{', hit' if hit else ''}")
         if code and not hit:
             self.say("\n".join(line for line in text.splitlines() if "error" in line))
         self.record.commands += 1
         self.record.resets += made
-        answered = self.emulator.calls[calls:]
-        faults = [call for call in answered if call.fault != "none"]
+        recent = self.emulator.calls[calls:]
+        faults = [call for call in recent if call.fault != "none"]
         self.record.faults.update(f"{call.operation}: {call.fault}" for call in faults)
         lost = sum(
             call.operation == "reset" and call.applied and call.fault in UNREADABLE
-            for call in answered
+            for call in recent
         )
         blind = (
             self.plan.account == "protected"
@@ -228,10 +229,10 @@ class Sequence:
         return code
 
     def due(self, command: str) -> int:
-        """Return how many resets a command may make while every answer can be read."""
+        """Return how many resets a command may make while every response can be read."""
         if command == "up":
-            unsettled = self.settled in ("nothing", "in doubt")
-            return int(unsettled or self.release not in (None, self.settled))
+            pending = self.settled in ("nothing", "pending")
+            return int(pending or self.release not in (None, self.settled))
         return int(command == "destroy" and self.plan.rotate_on_delete and self.exists())
 
     def count_declared(self, command: str, due: int) -> None:
@@ -245,7 +246,7 @@ class Sequence:
 
     def after(self, command: str, code: int, *, hit: bool) -> None:
         if command == "up" and (code or hit):
-            self.settled = "in doubt"
+            self.settled = "pending"
         elif command == "up":
             self.settled = self.release if self.due(command) else self.settled
             self.succeeded = self.release
@@ -322,7 +323,7 @@ class Sequence:
     def opens(self, password: str) -> bool:
         for _ in range(50):
             with suppress(redis.ConnectionError):
-                if accepts(self.database, password, self.emulator):
+                if opens(self.database, password, self.emulator):
                     return True
             time.sleep(0.1)  # a change that reaches the data plane late
         return False

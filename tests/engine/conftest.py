@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pulumi_stack import Stack
+from ..support.stacks import Rotations, StackFactory, stack_factory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from upstash_emulator import Emulator
-
-ROOT = Path(__file__).parents[2]
-
-
-class StackFactory(Protocol):
-    def __call__(
-        self,
-        program: str | Path,
-        environment: Mapping[str, str | None] | None = None,
-    ) -> Stack: ...
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,26 +30,10 @@ def engine() -> None:
 @pytest.fixture
 def new_stack(tmp_path: Path, upstash_emulator: Emulator) -> StackFactory:
     """Make a stack of a program (its text, or the folder of an example) beside the emulator."""
-
-    def make(program: str | Path, environment: Mapping[str, str | None] | None = None) -> Stack:
-        number = len(list(tmp_path.iterdir()))
-        project = tmp_path / f"project{number}"
-        if isinstance(program, Path):
-            shutil.copytree(program, project)
-        else:
-            project.mkdir()
-            (project / "Pulumi.yaml").write_text("name: test\nruntime: python\n")
-            write_program(project, program)
-        return Stack.create(
-            project,
-            tmp_path / f"stack{number}",
-            environment={**upstash_emulator.environment, **(environment or {})},
-        )
-
-    return make
+    return stack_factory(tmp_path, upstash_emulator)
 
 
-def write_program(project: Path, text: str) -> None:
-    """Write a program's __main__.py; the imports that all of them need come with it."""
-    imports = "import pulumi\nfrom pulumi_upstash_rotation import RedisPasswordRotation\n"
-    (project / "__main__.py").write_text(imports + text)
+@pytest.fixture
+def rotations(new_stack: StackFactory, upstash_emulator: Emulator) -> Rotations:
+    """A stack whose program declares rotations side by side."""
+    return Rotations(new_stack(), upstash_emulator)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import ROOT
-from .test_rotation import accepts
+from ..support.assertions import opens
+from ..support.programs import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from upstash_emulator import Emulator
 
-    from .conftest import StackFactory
+    from ..support.stacks import StackFactory
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_the_wheel_in_an_empty_environment_runs_the_quickstart(
     assert "upstash-rotation downloading" not in printed
     outputs = stack.outputs()
     assert outputs["db_request_limit"] == "8024278031528736858"
-    assert accepts(database, database.password, upstash_emulator)
+    assert opens(database, database.password, upstash_emulator)
     assert database.password in outputs["redis_url"]
     location = subprocess.check_output(
         [python, "-c", "import pulumi_upstash_rotation as p; print(p.__file__)"], text=True

@@ -1,39 +1,19 @@
-"""What a person sees when something is wrong: one line that can be acted on, and no traceback."""
+"""What a user reads when something is wrong: one line that can be acted on, and no traceback."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-import pytest
-
-from pulumi_stack import PulumiError, Stack
 from upstash_emulator import Emulator, Fault
 
-from .conftest import write_program
+from ..support.assertions import assert_live
+from ..support.programs import exported, rotation, write_program
+from ..support.stacks import diagnostics_of, errors_of
 
 if TYPE_CHECKING:
-    from .conftest import StackFactory
+    from ..support.stacks import Rotations, StackFactory
 
-PROGRAM = """
-RedisPasswordRotation("cache", database_id={id!r}, triggers={triggers!r})
-"""
 NO_ACCOUNT: dict[str, str | None] = {"UPSTASH_EMAIL": None, "UPSTASH_API_KEY": None}
-
-
-def failure_of(stack: Stack, command: str) -> str:
-    """Return the error lines of a command that has to fail, each once."""
-    with pytest.raises(PulumiError) as raised:
-        getattr(stack, command)()
-    text = str(raised.value)
-    assert "Traceback" not in text
-    assert ".py" not in text
-    _, _, diagnostics = text.partition("Diagnostics:")
-    lines = [line.strip() for line in diagnostics.splitlines() if "error: " in line]
-    ours = [line for line in lines if not re.match(r"error: (update|preview) failed$", line)]
-    return "\n".join(dict.fromkeys(ours))
-
-
 CHECKED = (
     "error: pulumi-python:dynamic/upstash:RedisPasswordRotation resource 'cache' has a problem: "
 )
@@ -43,14 +23,14 @@ def test_missing_credentials_show_in_the_preview_with_both_ways_to_set_them(
     upstash_emulator: Emulator, new_stack: StackFactory
 ) -> None:
     database = upstash_emulator.databases[0]
-    stack = new_stack(PROGRAM.format(id=database.id, triggers={}), environment=NO_ACCOUNT)
-    assert failure_of(stack, "preview") == (
+    stack = new_stack(rotation("cache", database_id=database.id), environment=NO_ACCOUNT)
+    assert errors_of(stack, "preview") == (
         f"{CHECKED}no Upstash credentials: set both on this stack with `pulumi config set "
         "upstash:email you@example.com` and `pulumi config set --secret upstash:apiKey`, or both "
         "in the environment as UPSTASH_EMAIL and UPSTASH_API_KEY"
     )
     stack.set_config("upstash:email", upstash_emulator.email)
-    assert failure_of(stack, "up").startswith(
+    assert errors_of(stack, "up").startswith(
         f"{CHECKED}config upstash:apiKey is missing although config upstash:email is set"
     )
     stack.set_config("upstash:apiKey", upstash_emulator.api_key, secret=True)
@@ -58,98 +38,116 @@ def test_missing_credentials_show_in_the_preview_with_both_ways_to_set_them(
     assert database.resets == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (
-            "database_id='a/b'",
-            "has a problem: database_id must be the id of an Upstash Redis database, such as "
-            "96ad0856-03b1-4ee7-9666-e81abd0349e1 (letters, digits, - and _, at most 128)",
-        ),
-        (
-            "database_id='x', triggers=['x']",
-            "has a problem: triggers must be a map from names to JSON values (numbers finite, "
-            'integers at most 2^53), such as {"release": "2026-11"}',
-        ),
-    ],
+BAD_ID = (
+    "database_id must be the id of an Upstash Redis database, such as "
+    "96ad0856-03b1-4ee7-9666-e81abd0349e1 (letters, digits, - and _, at most 128)"
 )
-def test_bad_arguments_show_in_the_preview(
-    new_stack: StackFactory, arguments: str, expected: str
-) -> None:
-    stack = new_stack(f"RedisPasswordRotation('cache', {arguments})\n")
-    assert expected in failure_of(stack, "preview")
+BAD_TRIGGERS = (
+    "triggers must be a map from names to JSON values (numbers finite, "
+    'integers at most 2^53), such as {"release": "2026-11"}'
+)
 
 
-def test_a_bad_argument_of_an_existing_rotation_is_one_line_too(
+def test_a_bad_input_is_one_line_in_the_preview_and_in_an_update(
     upstash_emulator: Emulator, new_stack: StackFactory
 ) -> None:
-    database = upstash_emulator.databases[0]
-    text = "r = RedisPasswordRotation('cache', database_id={!r}{})\n{}"
-    stack = new_stack(text.format(database.id, "", ""))
+    id_ = upstash_emulator.databases[0].id
+    stack = new_stack(rotation("cache", database_id="a/b"))
+    assert f"has a problem: {BAD_ID}" in errors_of(stack, "preview")
+    write_program(stack.project, rotation("cache", database_id="x", triggers=["x"]))
+    assert f"has a problem: {BAD_TRIGGERS}" in errors_of(stack, "preview")
+
+    # Of a rotation that exists, whose next moment the program computes itself.
+    write_program(stack.project, exported("cache", database_id=id_))
     stack.up()
-    exports = "pulumi.export('next', r.next_rotation_at)\n"
-    for argument in (", rotation_schedule='never'", ", rotation_days='7'"):
-        write_program(stack.project, text.format(database.id, argument, exports))
+    bad: dict[str, object]
+    for bad in ({"rotation_schedule": "never"}, {"rotation_days": "7"}):
+        write_program(stack.project, exported("cache", database_id=id_, **bad))
         for command in ("preview", "up"):
-            problem = failure_of(stack, command)
-            assert problem.startswith(CHECKED + argument.strip(", ").partition("=")[0] + " must be")
-    assert database.resets == 1
+            (name,) = bad
+            assert errors_of(stack, command).startswith(f"{CHECKED}{name} must be")
+    assert upstash_emulator.resets == 1
 
 
-@pytest.mark.parametrize(
-    ("fault", "expected"),
-    [
-        (
+def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rotations) -> None:
+    url = rotations.emulator.url
+    faults = {
+        "forbidden": (
             Fault.status(403),
-            "does not permit it with this API key (403); the password has not changed",
+            f"{url} does not permit it with this API key (403); the password has not changed",
         ),
-        (
+        "broken": (
             Fault.status(500),
-            "failed (500); reading it back shows that the password has not changed",
+            f"{url} failed (500); reading it back shows that the password has not changed",
         ),
-    ],
-)
-def test_a_failed_reset_is_one_line_for_create_and_for_update(
-    upstash_emulator: Emulator, new_stack: StackFactory, fault: Fault, expected: str
-) -> None:
-    database = upstash_emulator.databases[0]
-    stack = new_stack(PROGRAM.format(id=database.id, triggers={}))
-    line = (
-        f"error: cannot reset the password of Redis database '{database.id}': "
-        f"{upstash_emulator.url} {expected}"
+    }
+    for name in faults:
+        rotations.declare(f"{name}_update")
+    rotations.up()
+    expected = {}
+    for name, (fault, message) in faults.items():
+        for resource in (f"{name}_create", f"{name}_update"):
+            database = rotations.declare(resource, triggers={"a": "b"})
+            rotations.fault(resource, fault, "reset", None)
+            what = f"cannot reset the password of Redis database '{database.id}'"
+            expected[resource] = f"error: {what}: {message}"
+    suspended = rotations.declare("suspended")
+    suspended.suspend()
+    expected["suspended"] = (
+        f"error: Redis database '{suspended.id}' is suspended and can't be reset; nothing has "
+        "changed: resume it in the Upstash console first"
     )
-    upstash_emulator.fault(fault, operation="reset", times=None)
-    assert failure_of(stack, "up") == line
-    upstash_emulator.clear()
-    stack.up()
-    write_program(stack.project, PROGRAM.format(id=database.id, triggers={"a": "b"}))
-    upstash_emulator.fault(fault, operation="reset", times=None)
-    assert failure_of(stack, "up") == line
+    rotations.declare("unreadable")
+    rotations.fault("unreadable", Fault.status(403), "get")
+    rotations.tail = rotation("unknown", database_id="no-such-database")
+
+    shown = rotations.failing_up()
+    found = {name: diagnostics_of(shown, name) for name in expected}
+    errors = {name: [line for line in found[name] if "error: " in line] for name in expected}
+    assert errors == {name: [line] for name, line in expected.items()}
+    (unreadable,) = [line for line in diagnostics_of(shown, "unreadable") if "error: " in line]
+    assert "does not permit it " in unreadable
+    assert unreadable.endswith("nothing has changed")
+    assert "knows no such database in this account (404); nothing has changed" in "\n".join(
+        diagnostics_of(shown, "unknown")
+    )
+    updated = {f"{name}_update": 1 for name in faults}
+    assert rotations.resets() == dict.fromkeys(rotations.resets(), 0) | updated
+
+    # Once the cause is gone, the same program does what it could not do before.
+    rotations.emulator.clear()
+    suspended.resume()
+    rotations.tail = ""
+    rotations.up()
+    assert rotations.resets() == dict.fromkeys(rotations.resets(), 1)
+    assert_live(rotations, *rotations.resets())
 
 
-def test_what_takes_long_is_told_on_the_resources_row(
+def test_a_wait_shows_on_the_resources_row_with_its_reason(rotations: Rotations) -> None:
+    for name in ("cache", "late"):
+        rotations.declare(name)
+    database = rotations.database("cache")
+    rotations.fault("cache", Fault.status(429, retry_after=2), "reset")
+    rotations.fault("cache", Fault.closed(applied=True), "reset")
+    rotations.fault("late", Fault.slow_propagation(5), "reset")
+    database.credential_protection = True
+    text = rotations.up()
+    what = f"cannot reset the password of Redis database '{database.id}': {rotations.emulator.url}"
+    lost = "closed the connection before it had answered"
+    cache = "\n".join(diagnostics_of(text, "cache"))
+    assert f"{what} is still limiting requests (429): try again later; trying again in " in cache
+    assert f"{what} {lost}: the password is read back to see whether it has changed" in cache
+    late = "\n".join(diagnostics_of(text, "late"))
+    assert "waiting up to 10 s for the database to accept the new credential" in late
+    assert "warning" not in text
+    assert rotations.resets() == {"cache": 2, "late": 1}
+
+
+def test_details_show_when_they_are_asked_for(
     upstash_emulator: Emulator, new_stack: StackFactory
 ) -> None:
     database = upstash_emulator.databases[0]
-    stack = new_stack(PROGRAM.format(id=database.id, triggers={}))
-    upstash_emulator.fault(Fault.status(429, retry_after=2), operation="reset")
-    upstash_emulator.fault(Fault.closed(applied=True), operation="reset")
-    upstash_emulator.fault(Fault.slow_propagation(3), operation="reset")
-    database.credential_protection = True
-    text = stack.up()
-    _, _, told = text.partition("(cache):")
-    what = f"cannot reset the password of Redis database '{database.id}': {upstash_emulator.url}"
-    assert f"{what} is still limiting requests (429): try again later; trying again in " in told
-    lost = "closed the connection before it had answered"
-    assert f"{what} {lost}: the password is read back to see whether it has changed" in told
-    assert "waiting up to 10 s for the database to accept the new credential" in told
-    assert "warning" not in told
-    assert database.resets == 2
-
-
-def test_details_are_shown_on_demand(upstash_emulator: Emulator, new_stack: StackFactory) -> None:
-    database = upstash_emulator.databases[0]
-    stack = new_stack(PROGRAM.format(id=database.id, triggers={}))
+    stack = new_stack(rotation("cache", database_id=database.id))
     stack.environment["UPSTASH_ROTATION_DEBUG"] = "1"
     text = stack.up()
     reset = f"POST /v2/redis/reset-password/{database.id}: 200 in "
@@ -157,13 +155,6 @@ def test_details_are_shown_on_demand(upstash_emulator: Emulator, new_stack: Stac
     assert "pulumi_upstash_rotation.verification: Redis accepts the new password" in text
     assert database.password not in text
     assert upstash_emulator.api_key not in text
-
-
-def test_an_unknown_database_is_one_line(new_stack: StackFactory) -> None:
-    stack = new_stack(PROGRAM.format(id="no-such-database", triggers={}))
-    assert "knows no such database in this account (404); nothing has changed" in (
-        failure_of(stack, "up")
-    )
 
 
 def test_an_id_that_is_unknown_until_the_update_can_be_previewed(

@@ -1,10 +1,12 @@
-"""The promise, case by case: a password is reset when, and only when, the program says so."""
+"""The promise, case by case: a password is reset when, and only when, the program says so.
+
+A case is a rotation of its own; one update carries out a step of every case.
+"""
 
 from __future__ import annotations
 
 import pickle
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,226 +14,209 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from pulumi_stack import PulumiError, Stack
 from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
-from upstash_emulator import EmulatedDatabase, Emulator, Fault
+from upstash_emulator import Fault
 
-from .conftest import write_program
+from ..support.assertions import assert_live, assert_nothing_left_to_do
+from ..support.messages import DUE, MAY_BE_DUE, NOT_RESET_ON_DELETE
+from ..support.programs import Code, options, rotation, write_program
+from ..support.stacks import CREDENTIALS, TYPE, changed, diagnostics_of, failure_of
 
 if TYPE_CHECKING:
-    from .conftest import StackFactory
+    from upstash_emulator import Emulator
 
-TYPE = "pulumi-python:dynamic/upstash:RedisPasswordRotation"
+    from ..support.stacks import Rotations, StackFactory
 
+SECRET = Code("{'who': pulumi.Output.secret('trigger-canary')}")
 
-class Declared:
-    """One rotation in one stack, whose declaration a test changes step by step."""
-
-    def __init__(self, database: EmulatedDatabase, new_stack: StackFactory) -> None:
-        self.database = database
-        self.stack = new_stack("")
-        self.text = ""
-
-    def declare(self, *, more: str = "", name: str = "cache", **arguments: Any) -> Declared:
-        written = ", ".join(
-            f"{key}={value if key == 'opts' else repr(value)}"
-            for key, value in ({"database_id": self.database.id} | arguments).items()
-        )
-        self.text = f"""
-rotation = RedisPasswordRotation({name!r}, {written})
-for name in ("password", "rotated_at", "rotation_count", "rotation_cause",
-             "credential_fingerprint", "database_name"):
-    pulumi.export(name, getattr(rotation, name))
-pulumi.export("next_rotation_at", rotation.next_rotation_at)
-{more}
-"""
-        write_program(self.stack.project, self.text)
-        return self
-
-    def up(self, *arguments: str) -> str:
-        return self.stack.up(*arguments)
-
-    def out(self, name: str) -> Any:
-        return self.stack.outputs().get(name)
-
-    @property
-    def urn(self) -> str:
-        return f"urn:pulumi:dev::test::{TYPE}::cache"
-
-    def pass_days(self, days: int) -> None:
-        """Let the last rotation be longer ago."""
-
-        def edit(resource: dict[str, Any]) -> None:
-            rotated_at = resource.get("outputs", {}).get("rotated_at")
-            if rotated_at:
-                year = str(int(rotated_at[:4]) - 1)
-                resource["outputs"]["rotated_at"] = year + rotated_at[4:]
-
-        assert days <= 365
-        self.stack.edit_state(edit)
+STEPS: dict[str, list[tuple[dict[str, Any], int, str]]] = {
+    # Inputs of each update, then: how often the database was reset by then, and why at last.
+    "reordered": [
+        ({"triggers": {"a": 1, "b": {"c": [1, 2]}}}, 1, "create"),
+        ({"triggers": {"b": {"c": [1.0, 2]}, "a": 1.0}}, 1, "create"),
+    ],
+    "changed": [
+        ({"triggers": {"a": 1, "b": {"c": [1, 2]}}}, 1, "create"),
+        ({"triggers": {"b": {"c": [1, 2]}, "a": 2}}, 2, "trigger: a"),
+        ({"triggers": {"b": {"c": [1, 3]}, "a": 2}}, 3, "trigger: b"),
+    ],
+    "removed": [
+        ({"triggers": {"a": 2, "b": {"c": [1, 3]}}}, 1, "create"),
+        ({"triggers": {"b": {"c": [1, 3]}}}, 1, "create"),
+        ({}, 1, "create"),
+        ({"triggers": {"new": None}}, 1, "create"),
+    ],
+    "new": [
+        ({"triggers": {"new": None}}, 1, "create"),
+        ({"triggers": {"new": False}}, 2, "trigger: new"),
+        ({"triggers": {"new": 0}}, 3, "trigger: new"),
+        ({"triggers": {"new": 0, "newer": "x"}}, 4, "trigger: newer"),
+    ],
+    "new_beside_none_before": [
+        ({}, 1, "create"),
+        ({"triggers": {"new": None}}, 1, "create"),
+        ({"triggers": {"new": False}}, 2, "trigger: new"),
+    ],
+    "secret": [
+        ({}, 1, "create"),
+        ({"triggers": SECRET}, 2, "trigger: who"),
+        ({"triggers": SECRET}, 2, "trigger: who"),
+        ({"rotate_on_delete": True}, 2, "trigger: who"),
+    ],
+    "adopted": [
+        ({"rotate_on_create": False, "triggers": {"a": 1}}, 0, "adopted"),
+        ({"rotate_on_create": False, "triggers": {"a": 1}}, 0, "adopted"),
+        ({"rotate_on_create": False, "triggers": {"a": 2}}, 1, "trigger: a"),
+        ({"triggers": {"a": 2}}, 1, "trigger: a"),
+    ],
+}
 
 
-@pytest.fixture
-def declared(upstash_emulator: Emulator, new_stack: StackFactory) -> Declared:
-    return Declared(upstash_emulator.databases[0], new_stack)
+def test_a_trigger_rotates_when_its_value_is_new_and_only_then(rotations: Rotations) -> None:
+    for step in range(4):
+        declared = {name: steps[step] for name, steps in STEPS.items() if step < len(steps)}
+        for name, (inputs, *_) in declared.items():
+            rotations.declare(name, **inputs)
+        text = rotations.up()
+        for name, (inputs, resets, cause) in declared.items():
+            out = rotations.out(name)
+            assert rotations.database(name).resets == resets, (name, inputs)
+            assert (out["rotation_count"], out["rotation_cause"]) == (resets, cause), (name, inputs)
+            if step and repr(inputs) == repr(STEPS[name][step - 1][0]):
+                assert name not in changed(text)
+        assert_live(rotations, *declared)
+    assert_nothing_left_to_do(rotations)
+    assert "trigger-canary" not in rotations.stack.stored_text()
 
 
-def assert_live(declared: Declared) -> None:
-    """The password in the state is the one that the database has."""
-    assert declared.out("password") == declared.database.password
+FOLLOWER = Code("{'follows': leader.credential_fingerprint}")
+FOLLOWER_OF_THE_NAME = Code("{'follows': leader.database_name}")
 
 
-def test_triggers_rotate_when_a_value_is_new(declared: Declared) -> None:
-    database = declared.database
-    steps: list[tuple[dict[str, Any] | None, int, str]] = [
-        ({"a": 1, "b": {"c": [1, 2]}}, 1, "create"),
-        ({"b": {"c": [1.0, 2]}, "a": 1.0}, 1, "create"),
-        ({"b": {"c": [1, 2]}, "a": 2}, 2, "trigger: a"),
-        ({"b": {"c": [1, 3]}, "a": 2}, 3, "trigger: b"),
-        ({"b": {"c": [1, 3]}}, 3, "trigger: b"),
-        (None, 3, "trigger: b"),
-        ({"new": None}, 3, "trigger: b"),
-        ({"new": False}, 4, "trigger: new"),
-        ({"new": 0}, 5, "trigger: new"),
-    ]
-    for triggers, resets, cause in steps:
-        declared.declare(triggers=triggers).up()
-        outputs = declared.stack.outputs()
-        assert (database.resets, outputs["rotation_cause"]) == (resets, cause), triggers
-        assert outputs["rotation_count"] == resets
-        assert outputs["password"] == database.password
+def test_a_rotation_that_is_due_shows_in_the_preview_with_its_cause(rotations: Rotations) -> None:
+    rotations.declare("aged", rotation_days=30)
+    rotations.declare("scheduled", rotation_schedule="0 3 1 1 *")
+    rotations.declare("leader", triggers={"a": 1})
+    rotations.declare("follower", triggers=FOLLOWER)
+    rotations.declare("name_follower", triggers=FOLLOWER_OF_THE_NAME)
+    rotations.tail = "pulumi.export('length', aged.password.apply(len))\n"
+    rotations.up()
+    first = rotations.out("aged")
+    assert first["next_rotation_at"] > first["rotated_at"]
+    next_at = rotations.out("scheduled")["next_rotation_at"]
+    assert re.fullmatch(r"\d{4}-01-01T03:00:00Z", next_at)
+
+    # An age that is shorter, and one that is new, are no reason to rotate yet.
+    rotations.declare("aged", rotation_days=20)
+    rotations.declare("leader", triggers={"a": 1}, rotation_days=30)
+    assert changed(rotations.preview()) == {}
+    assert changed(rotations.up()) == {}
+    second = rotations.out("aged")
+    assert second["next_rotation_at"] < first["next_rotation_at"]
+    assert second["rotated_at"] == first["rotated_at"]
+    assert set(rotations.resets().values()) == {1}
+
+    rotations.pass_a_year("aged", "scheduled")
+    rotations.declare("leader", triggers={"a": 2}, rotation_days=30)
+    preview = rotations.preview()
+    for name, message in {
+        "aged": f"{DUE}age",
+        "scheduled": f"{DUE}schedule",
+        "leader": f"{DUE}trigger: a",
+        "follower": f"{MAY_BE_DUE}trigger: follows",
+        "name_follower": f"{MAY_BE_DUE}trigger: follows",
+    }.items():
+        assert message in "\n".join(diagnostics_of(preview, name)), name
+    assert "~ 5 to update" in preview
+    assert set(rotations.resets().values()) == {1}
+
+    rotations.up()
+    assert {name: rotations.out(name)["rotation_cause"] for name in rotations.resets()} == {
+        "aged": "age",
+        "scheduled": "schedule",
+        "leader": "trigger: a",
+        "follower": "trigger: follows",
+        "name_follower": "create",  # its trigger turned out to be the same
+    }
+    assert rotations.resets() == {
+        "aged": 2,
+        "scheduled": 2,
+        "leader": 2,
+        "follower": 2,
+        "name_follower": 1,
+    }
+    assert_live(rotations, *rotations.resets())
+    rotations.declare("scheduled")
+    assert_nothing_left_to_do(rotations)
+    assert rotations.out("scheduled").get("next_rotation_at") is None
 
 
-def test_age_rotates_at_the_next_up_and_the_preview_says_why(declared: Declared) -> None:
-    database = declared.database
-    follower = "pulumi.export('follower', rotation.password.apply(lambda p: len(p)))"
-    declared.declare(rotation_days=30, more=follower).up()
-    rotated_at, next_at = declared.out("rotated_at"), declared.out("next_rotation_at")
-    assert next_at > rotated_at
-    assert "2 unchanged" in declared.declare(rotation_days=20, more=follower).up()
-    assert declared.out("next_rotation_at") < next_at
-    assert declared.out("rotated_at") == rotated_at
-    assert database.resets == 1
-
-    declared.pass_days(365)
-    preview = declared.stack.preview()
-    assert "the password is due for a reset: age" in preview
-    assert "~ 1 to update" in preview
-    assert database.resets == 1
-    declared.up()
-    assert (database.resets, declared.out("rotation_cause")) == (2, "age")
-    assert_live(declared)
-    assert "2 unchanged" in declared.up()
-    assert database.resets == 2
-
-
-def test_a_schedule_rotates_when_a_scheduled_moment_has_passed(declared: Declared) -> None:
-    database = declared.database
-    declared.declare(rotation_schedule="0 3 1 1 *").up()
-    assert re.fullmatch(r"\d{4}-01-01T03:00:00Z", declared.out("next_rotation_at"))
-    assert "2 unchanged" in declared.up()
-    declared.pass_days(365)
-    assert "the password is due for a reset: schedule" in declared.stack.preview()
-    declared.up()
-    assert (database.resets, declared.out("rotation_cause")) == (2, "schedule")
-    declared.declare().up()
-    assert declared.out("next_rotation_at") is None
-    assert database.resets == 2
-
-
-DEPENDENT = """
-other = RedisPasswordRotation("other", database_id={id!r},
-    triggers={{"follows": rotation.credential_fingerprint}})
-"""
-
-
-def test_dependents_show_in_the_preview_exactly_when_a_rotation_is_due(
-    declared: Declared, upstash_emulator: Emulator
+def test_a_replacement_resets_once_and_leaves_the_former_database_alone(
+    rotations: Rotations,
 ) -> None:
-    other = upstash_emulator.databases[1]
-    more = DEPENDENT.format(id=other.id)
-    declared.declare(triggers={"a": 1}, more=more).up()
-    assert "3 unchanged" in declared.stack.preview()
-    declared.declare(triggers={"a": 1}, rotation_days=30, more=more)
-    assert "3 unchanged" in declared.stack.preview()
-    declared.declare(triggers={"a": 2}, more=more)
-    preview = declared.stack.preview()
-    assert "~ 2 to update" in preview
-    assert "the password is due for a reset: trigger: a" in preview
-    assert "the password may be due for a reset: trigger: follows" in preview
-    assert (declared.database.resets, other.resets) == (1, 1)
-    declared.up()
-    assert (declared.database.resets, other.resets) == (2, 2)
+    forced = {"rotate_on_delete": True}
+    rotations.declare("moved", of="old")
+    for name in ("replaced", "targeted", "tainted"):
+        rotations.declare(name, **forced)
+    rotations.declare("triggered", **forced, opts=options("replacement_trigger='one'"))
+    rotations.declare("adopted", **forced, rotate_on_create=False)
+    rotations.up()
+    before = rotations.resets()
+    assert before == dict.fromkeys(before, 1) | {"adopted": 0}
+
+    rotations.stack.on_stack("state", "taint", rotations.urn("tainted"), "--yes")
+    rotations.declare("moved", of="new")
+    rotations.declare("triggered", **forced, opts=options("replacement_trigger='two'"))
+    which = [f"--replace={rotations.urn(name)}" for name in ("replaced", "adopted")]
+    assert changed(rotations.preview(*which)).keys() >= {"moved", "triggered", "tainted"}
+    rotations.up(*which)
+    after = dict.fromkeys(before, 2) | {"adopted": 0, "old": 1, "new": 1, "targeted": 1}
+    assert rotations.resets() == after
+    rotations.up(f"--target-replace={rotations.urn('targeted')}")
+    assert rotations.resets() == after | {"targeted": 2}
+    assert_live(rotations, "replaced", "targeted", "tainted", "triggered", "adopted")
+    assert rotations.out("moved")["password"] == rotations.database("new").password
+    assert_nothing_left_to_do(rotations)
 
 
-def test_an_unknown_trigger_that_turns_out_the_same_resets_nothing(
-    declared: Declared, upstash_emulator: Emulator
-) -> None:
-    other = upstash_emulator.databases[1]
-    more = DEPENDENT.format(id=other.id).replace("credential_fingerprint", "database_name")
-    declared.declare(triggers={"a": 1}, more=more).up()
-    declared.declare(triggers={"a": 2}, more=more)
-    assert "the password may be due for a reset: trigger: follows" in declared.stack.preview()
-    declared.up()
-    assert (declared.database.resets, other.resets) == (2, 1)
+def alias(text: str) -> str:
+    return f"aliases=[pulumi.Alias({text})]"
 
 
-def test_another_database_is_a_replacement_that_leaves_the_old_one_alone(
-    declared: Declared, upstash_emulator: Emulator
-) -> None:
-    old, new = upstash_emulator.databases[:2]
-    declared.declare().up()
-    declared.declare(database_id=new.id)
-    assert "replace" in declared.stack.preview()
-    declared.up()
-    assert (old.resets, new.resets) == (1, 1)
-    assert declared.out("password") == new.password
+def test_a_change_of_anything_but_the_inputs_resets_nothing(rotations: Rotations) -> None:
+    triggers = {"a": 1}
+    names = ("kept", "renamed", "moved", "provided")
+    for name in ("kept", "former", "moved", "provided"):
+        rotations.declare(name, of="renamed" if name == "former" else name, triggers=triggers)
+    rotations.up()
+    passwords = [rotations.database(name).password for name in names]
 
-
-def test_every_way_to_force_a_replacement_resets_once(declared: Declared) -> None:
-    database = declared.database
-    declared.declare(rotate_on_delete=True).up()
-    for number, force in enumerate(("replace", "target-replace", "taint"), start=2):
-        if force == "taint":
-            declared.stack.on_stack("state", "taint", declared.urn, "--yes")
-            declared.up()
-        else:
-            declared.up(f"--{force}", declared.urn)
-        assert database.resets == number, force
-        assert_live(declared)
-    opts = "pulumi.ResourceOptions(replacement_trigger={!r})"
-    declared.declare(rotate_on_delete=True, opts=opts.format("one")).up()
-    before = database.resets
-    declared.declare(rotate_on_delete=True, opts=opts.format("two")).up()
-    assert database.resets == before + 1
-    assert_live(declared)
-    assert "2 unchanged" in declared.up()
-
-
-def test_what_is_no_declared_change_resets_nothing(declared: Declared) -> None:
-    declared.declare(triggers={"a": 1}).up()
-    password = declared.out("password")
-    # A provider pickled by another Python or SDK, an edited program, a renamed resource.
-    declared.text = "import pickle\npickle.DEFAULT_PROTOCOL = 5\n" + declared.text
-    write_program(declared.stack.project, declared.text)
-    assert "2 unchanged" in declared.up()
-    renamed = "pulumi.ResourceOptions(aliases=[pulumi.Alias(name='cache')])"
-    declared.declare(triggers={"a": 1}, name="renamed", opts=renamed).up()
-    moved = (
-        "pulumi.ResourceOptions(aliases=[pulumi.Alias(name='cache', parent=None)], "
-        "parent=pulumi.ComponentResource('a:b:C', 'parent'), protect=True)"
+    # A provider pickled by another Python or SDK, an edited program, a renamed resource, a moved
+    # one, one with a provider of its own.
+    moved = f"{alias('parent=None')}, parent=parent, protect=True"
+    explicit = "provider=pulumi.ProviderResource('pulumi-python', 'explicit', {})"
+    rotations.head = (
+        "import pickle\npickle.DEFAULT_PROTOCOL = 5\n"
+        "parent = pulumi.ComponentResource('a:b:C', 'parent')\n"
     )
-    declared.declare(triggers={"a": 1}, name="cache", opts=renamed.replace("cache", "renamed")).up()
-    declared.declare(triggers={"a": 1}, opts=moved).up()
-    explicit = "provider=pulumi.ProviderResource('pulumi-python', 'explicit', {}), "
-    declared.declare(triggers={"a": 1}, opts=moved.replace("protect", explicit + "protect")).up()
-    declared.declare(triggers={"a": 1}, opts=moved).up()
-    declared.stack.preview()
-    declared.stack.refresh()
-    declared.up("--refresh")
-    assert declared.database.resets == 1
-    assert declared.out("password") == password
-    declared.declare(triggers={"a": 1}, opts=moved.replace("True", "False")).up()
-    declared.stack.destroy()
-    assert declared.database.resets == 1
+    rotations.withdraw("former")
+    rotations.declare("renamed", triggers=triggers, opts=options(alias("name='former'")))
+    rotations.declare("moved", triggers=triggers, opts=options(moved))
+    rotations.declare("provided", triggers=triggers, opts=options(explicit))
+    rotations.up()
+    rotations.head = rotations.head.replace("= 5", "= 4")
+    rotations.declare("provided", triggers=triggers)
+    rotations.up()
+    rotations.preview()
+    rotations.refresh()
+    rotations.up("--refresh")
+    assert set(rotations.resets().values()) == {1}
+    assert [rotations.out(name)["password"] for name in names] == passwords
+    assert_nothing_left_to_do(rotations)
+
+    rotations.declare("moved", triggers=triggers, opts=options(moved.replace("True", "False")))
+    rotations.up()
+    rotations.destroy()
+    assert set(rotations.resets().values()) == {1}
 
 
 def test_a_new_pickle_of_the_provider_is_something_that_could_have_reset(
@@ -242,47 +227,34 @@ def test_a_new_pickle_of_the_provider_is_something_that_could_have_reset(
     assert serialize_provider(RedisPasswordRotationProvider()) != old
 
 
-def test_a_refresh_mirrors_a_reset_that_others_made(declared: Declared) -> None:
-    database = declared.database
-    declared.declare().up()
-    first = declared.stack.outputs()
-    database.reset_in_console()
-    declared.stack.refresh()
-    assert "2 unchanged" in declared.up()
-    second = declared.stack.outputs()
-    assert second["password"] == database.password != first["password"]
+def test_a_refresh_adopts_a_foreign_reset_and_forgets_a_deleted_database_and_nothing_else(
+    rotations: Rotations,
+) -> None:
+    rotations.declare("cache")
+    gone = rotations.declare("gone")
+    rotations.up()
+    first = rotations.out("cache")
+    rotations.fault("gone", Fault.status(403), "get", None)
+    with pytest.raises(PulumiError, match=r"does not permit it .*; nothing has changed"):
+        rotations.refresh()
+    assert len([each for each in rotations.stack.resources() if each["type"] == TYPE]) == 2
+    rotations.emulator.clear()
+
+    cache = rotations.database("cache")
+    cache.reset_in_console()
+    gone.delete()
+    rotations.refresh()
+    assert [each["urn"] for each in rotations.stack.resources() if each["type"] == TYPE] == [
+        rotations.urn("cache")
+    ]
+    rotations.withdraw("gone")
+    assert changed(rotations.up()) == {}
+    second = rotations.out("cache")
+    assert second["password"] == cache.password != first["password"]
     assert (second["rotation_cause"], second["rotation_count"]) == ("external", 1)
     assert second["credential_fingerprint"] != first["credential_fingerprint"]
-    assert database.resets == 2  # ours and theirs
-    assert database.password not in declared.stack.stored_text()
-
-
-def test_a_refresh_forgets_a_deleted_database_and_nothing_else(
-    declared: Declared, upstash_emulator: Emulator
-) -> None:
-    declared.declare().up()
-    upstash_emulator.fault(Fault.status(403), operation="get", times=None)
-    with pytest.raises(PulumiError, match=r"does not permit it .*; nothing has changed"):
-        declared.stack.refresh()
-    assert len(declared.stack.resources()) == 3
-    upstash_emulator.clear()
-    declared.database.delete()
-    declared.stack.refresh()
-    assert TYPE not in [each["type"] for each in declared.stack.resources()]
-
-
-def test_an_existing_password_can_be_adopted_without_a_reset(declared: Declared) -> None:
-    database = declared.database
-    declared.declare(rotate_on_create=False, triggers={"a": 1}).up()
-    assert database.resets == 0
-    assert_live(declared)
-    assert (declared.out("rotation_cause"), declared.out("rotation_count")) == ("adopted", 0)
-    assert "2 unchanged" in declared.up()
-    declared.declare(rotate_on_create=False, triggers={"a": 2}).up()
-    assert (database.resets, declared.out("rotation_count")) == (1, 1)
-    declared.declare(triggers={"a": 2}).up()
-    assert database.resets == 1
-    assert_live(declared)
+    assert cache.resets == 1  # theirs; ours was before the counts began anew
+    assert cache.password not in rotations.stack.stored_text()
 
 
 def test_get_reads_a_database_and_never_resets_it(
@@ -303,117 +275,55 @@ def test_get_reads_a_database_and_never_resets_it(
     assert database.resets == 2
 
 
-def error_of(stack: Stack) -> str:
-    with pytest.raises(PulumiError) as raised:
-        stack.up()
-    assert "Traceback" not in str(raised.value)
-    (line,) = set(re.findall(r"error: (.* (?:declare|declared) .*)", str(raised.value)))
+def declaration_error_of(stack: Stack) -> str:
+    (line,) = set(re.findall(r"error: (.* (?:declare|declared) .*)", failure_of(stack, "up")))
     return str(line)
 
 
-def test_an_import_is_one_clear_error_before_anything(declared: Declared) -> None:
-    declared.declare(opts="pulumi.ResourceOptions(import_='x')")
-    assert error_of(declared.stack) == (
-        "cache: Pulumi can't import dynamic resources; declare it with rotate_on_create=False to "
-        "adopt the password that the database has"
-    )
-    assert declared.database.resets == 0
-
-
-def test_a_database_declared_twice_is_one_clear_error_before_any_reset(declared: Declared) -> None:
-    id_ = declared.database.id
-    declared.declare(more=f"RedisPasswordRotation('again', database_id={id_!r})")
-    assert error_of(declared.stack) == (
-        f"Redis database '{id_}' is declared more than once, by again and cache: each rotation "
-        "would make the other's password useless, so keep one"
-    )
-    assert declared.database.resets == 0
-
-
-def test_a_database_declared_twice_under_one_name_is_found_too(declared: Declared) -> None:
-    id_ = declared.database.id
-    nested = "pulumi.ResourceOptions(parent=pulumi.ComponentResource('a:b:C', 'a'))"
-    declared.declare(more=f"RedisPasswordRotation('cache', {nested}, database_id={id_!r})")
-    assert "is declared more than once, by cache and cache" in error_of(declared.stack)
-    assert declared.database.resets == 0
-
-
-def test_a_replacement_that_adopts_keeps_the_password_alive(declared: Declared) -> None:
-    declared.declare(rotate_on_create=False, rotate_on_delete=True).up()
-    declared.up("--replace", declared.urn)
-    assert declared.database.resets == 0
-    assert_live(declared)
-
-
-def test_get_of_a_database_that_is_not_there_is_an_error(new_stack: StackFactory) -> None:
-    stack = new_stack("RedisPasswordRotation.get('read', 'no-such-database')")
+def test_a_declaration_that_cannot_work_is_one_error_before_any_reset(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    id_ = upstash_emulator.databases[0].id
+    cache = rotation("cache", database_id=id_)
+    nested = options("parent=pulumi.ComponentResource('a:b:C', 'a')")
+    stack = new_stack()
+    for text, expected in {
+        rotation("cache", database_id=id_, opts=options("import_='x'")): (
+            "cache: Pulumi can't import dynamic resources; declare it with rotate_on_create=False "
+            "to adopt the password that the database has"
+        ),
+        cache + rotation("again", database_id=id_): (
+            f"Redis database '{id_}' is declared more than once, by again and cache: each rotation "
+            "would make the other's password useless, so keep one"
+        ),
+        cache + rotation("cache", opts=nested, database_id=id_): (
+            f"Redis database '{id_}' is declared more than once, by cache and cache: each rotation "
+            "would make the other's password useless, so keep one"
+        ),
+    }.items():
+        write_program(stack.project, text)
+        assert declaration_error_of(stack) == expected
+    write_program(stack.project, "RedisPasswordRotation.get('read', 'no-such-database')")
     with pytest.raises(PulumiError, match=r"the account has no such database \(404\); nothing"):
         stack.up()
+    assert upstash_emulator.resets == 0
 
 
-def test_a_trigger_that_was_secret_stays_so_in_the_state(declared: Declared) -> None:
-    declared.declare(more="").up()
-    text = declared.text.replace(
-        "database_id=", "triggers={'who': pulumi.Output.secret('trigger-canary')}, database_id="
-    )
-    write_program(declared.stack.project, text)
-    declared.up()
-    assert declared.database.resets == 2
-    assert "2 unchanged" in declared.up()
-    declared.declare(rotate_on_delete=True).up()
-    assert declared.database.resets == 2
-    assert "trigger-canary" not in declared.stack.stored_text()
-
-
-@pytest.mark.parametrize("theirs", [False, True])
-def test_rotate_on_delete_revokes_the_password_that_it_knows(
-    declared: Declared, theirs: bool
+def test_a_delete_resets_the_password_when_the_program_asks_and_the_password_is_known(
+    rotations: Rotations,
 ) -> None:
-    database = declared.database
-    declared.declare().up()
-    declared.declare(rotate_on_delete=True).up()
-    assert database.resets == 1
-    assert_live(declared)
-    if theirs:
-        database.reset_in_console()
-    declared.stack.destroy()
-    assert database.resets == 2
-
-
-def test_rotate_on_delete_says_when_it_cannot_see(
-    declared: Declared, upstash_emulator: Emulator
-) -> None:
-    declared.declare(rotate_on_delete=True).up()
-    upstash_emulator.show_credentials_on_get = False
-    assert "was not reset, although rotate_on_delete asks for it" in declared.stack.destroy()
-    assert declared.database.resets == 1
-
-
-STATES = sorted((Path(__file__).parent / "states").glob("*.json"))
-
-
-@pytest.mark.parametrize("recorded", STATES, ids=lambda path: path.stem)
-def test_a_state_of_an_older_version_keeps_working(declared: Declared, recorded: Path) -> None:
-    declared.declare(triggers={"release": "2026-11"})
-    declared.stack.on_stack("stack", "import", "--file", str(recorded))
-    older = declared.stack.resources()[-1]["outputs"]["rotated_at"]
-    assert "2 unchanged" in declared.up()
-    assert declared.database.resets == 0
-    declared.stack.refresh()
-    assert "2 unchanged" in declared.up()
-    assert_live(declared)
-    assert (declared.out("rotation_cause"), declared.database.resets) == ("external", 0)
-    assert declared.out("rotated_at") > older
-    declared.declare(triggers={"release": "2026-12"}).up()
-    assert declared.database.resets == 1
-    assert declared.out("rotation_count") == 2
-    assert_live(declared)
-    declared.stack.destroy()
-    assert declared.database.resets == 1
-
-
-@pytest.mark.parametrize("recorded", STATES, ids=lambda path: path.stem)
-def test_a_state_of_an_older_version_can_be_destroyed(declared: Declared, recorded: Path) -> None:
-    declared.stack.on_stack("stack", "import", "--file", str(recorded))
-    declared.stack.destroy()
-    assert declared.database.resets == 0
+    names = ("known", "reset_outside", "hidden")
+    for name in names:
+        rotations.declare(name)
+    rotations.declare("kept")
+    rotations.up()
+    for name in names:
+        rotations.declare(name, rotate_on_delete=True)
+    rotations.up()
+    assert set(rotations.resets().values()) == {1}
+    assert_live(rotations, *names)
+    rotations.database("reset_outside").reset_in_console()
+    rotations.fault("hidden", Fault.without(*CREDENTIALS), "get", None)
+    assert NOT_RESET_ON_DELETE in "\n".join(diagnostics_of(rotations.destroy(), "hidden"))
+    # The password that somebody else has set is not ours to reset.
+    assert rotations.resets() == {"known": 2, "reset_outside": 2, "hidden": 1, "kept": 1}

@@ -1,35 +1,42 @@
-"""A run that is killed, interrupted or disturbed: the README's commands mend the stack."""
+"""A run that is killed, interrupted or disturbed: the README's commands mend the stack.
+
+One run has rotations in every situation, so that one blow hits all of them.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pulumi_stack import PulumiError, Stack
-from upstash_emulator import EmulatedDatabase, Emulator, Fault
+from upstash_emulator import Fault
 
-from .conftest import ROOT, write_program
-from .runs import Ending, Run
-from .test_faults import PROGRAM, assert_holds_the_live_password, database, declare, stack
+from ..support.assertions import assert_live, assert_nothing_left_to_do
+from ..support.programs import ROOT
+from ..support.runs import Ending, Run, wait_for
+from ..support.stacks import CREDENTIALS, Rotations, diagnostics_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from .conftest import StackFactory
+    from ..support.stacks import StackFactory
 
-__all__ = ["database", "stack"]  # fixtures
-
-UP = ("up", "--yes", "--skip-preview")
-SLOW = Fault.delay(1.5)
-SLOW_ANSWER = Fault.delay(1.5, applied=True)
+YES = ("--yes", "--skip-preview")
+LATE = Fault.delay(2)
+"""The request is carried out after the run has ended."""
+SLOW_RESPONSE = Fault.delay(3, applied=True)
+"""The run hears of the reset late, at best."""
+NO_RESPONSE = Fault.delay(10, applied=True)
+"""The run is killed before it hears of the reset, however busy the machine is."""
 
 
 def documented(situation: str) -> Iterator[list[str]]:
-    """Yield the arguments of the commands that the README tells for a situation."""
+    """Yield the arguments of the commands that the README names for a situation."""
     (row,) = re.findall(
         rf"^\|[^|]*{re.escape(situation)}[^|]*\|(.*)\|$",
         (ROOT / "README.md").read_text(),
@@ -47,252 +54,208 @@ def recover(stack: Stack, situation: str) -> None:
         stack.on_stack(command, *flags, "--yes", *skip)
 
 
-def assert_recovered(
-    stack: Stack, database: EmulatedDatabase, emulator: Emulator, *, resets: int
-) -> None:
-    """The live password is in the state, nothing is pending, and nothing is left to do."""
-    assert_holds_the_live_password(stack, database, emulator)
-    assert database.resets <= resets
-    made = database.resets
-    again = stack.up()
-    assert "2 unchanged" in again
-    assert "pending" not in again
-    assert database.resets == made
+def recover_all(rotations: Rotations, situation: str) -> None:
+    """Run the documented commands on the program as it is declared now."""
+    rotations.write()
+    recover(rotations.stack, situation)
+    rotations.forget_outputs()
 
 
-def end_when(run: Run, ending: Ending, emulator: Emulator, database: EmulatedDatabase) -> None:
-    """End a run when its slow reset was applied, or has arrived where it is applied late."""
-    connections = emulator.connections
-    assert run.wait_until(lambda: database.resets > 0 or emulator.connections > connections)
-    time.sleep(0.3)
+def assert_recovered(rotations: Rotations, **most_resets: int) -> None:
+    """The live passwords are in the state, and nothing is left to do."""
+    assert_live(rotations, *most_resets)
+    for name, most in most_resets.items():
+        assert rotations.database(name).resets <= most, name
+    assert_nothing_left_to_do(rotations)
+
+
+def end_when(reached: Callable[[], bool], run: Run, ending: Ending) -> None:
+    assert run.wait_until(reached)
+    time.sleep(0.3)  # what has connected also sends its request
     assert run.end(ending)
     run.wait()
 
 
-@pytest.mark.parametrize(
-    ("ending", "fault", "situation"),
-    [
-        ("engine", SLOW, "a killed run"),
-        ("engine", SLOW_ANSWER, "a killed run"),
-        ("provider", SLOW_ANSWER, "a killed run"),
-        ("both", SLOW_ANSWER, "a killed run"),
-        ("interrupt", SLOW_ANSWER, "one Ctrl-C"),
-        ("interrupt twice", SLOW_ANSWER, "two Ctrl-C"),
-    ],
-)
-def test_an_update_that_was_ended(
-    stack: Stack,
-    database: EmulatedDatabase,
-    upstash_emulator: Emulator,
-    ending: Ending,
-    fault: Fault,
-    situation: str,
-) -> None:
-    declare(stack, database, a=1)
-    stack.up()
-    upstash_emulator.clear()
-    upstash_emulator.fault(fault, operation="reset")
-    declare(stack, database, a=2)
-    end_when(Run(stack, *UP), ending, upstash_emulator, database)
-    time.sleep(1)  # what was under way is carried out all the same
-    recover(stack, situation)
-    # One Ctrl-C lets the call finish and saves it; else the same rotation is made once more.
-    allowed = 1 if ending == "interrupt" else 2
-    assert_recovered(stack, database, upstash_emulator, resets=allowed)
+def update_that_is_ended(rotations: Rotations, ending: Ending, *changed: str) -> None:
+    """End an update when every reset is in flight: the late one and all that are applied."""
+    slow = NO_RESPONSE if ending in ("engine", "provider", "both") else SLOW_RESPONSE
+    for name in (*changed, "late"):
+        rotations.declare(name, triggers={"a": 1}, rotate_on_delete=name == "update")
+    rotations.up()
+    rotations.emulator.clear()
+    for name in (*changed, "late"):
+        rotations.declare(name, triggers={"a": 2}, rotate_on_delete=name == "update")
+    rotations.declare("first")
+    applied = (*changed, "first")
+    for name in applied:
+        rotations.fault(name, slow, "reset")
+    rotations.fault("late", LATE, "reset")
+
+    def all_in_flight() -> bool:
+        # Each request in flight has a connection of its own.
+        return all(rotations.database(name).resets for name in applied) and (
+            rotations.emulator.connections > len(applied)
+        )
+
+    rotations.write()
+    end_when(all_in_flight, Run(rotations.stack, "up", *YES), ending)
+    # A request that was sent is carried out, whatever became of the run.
+    wait_for(lambda: rotations.database("late").resets > 0, 10)
 
 
-def test_an_update_that_was_ended_and_reverted(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator
-) -> None:
-    declare(stack, database, a=1)
-    stack.up()
-    upstash_emulator.clear()
-    upstash_emulator.fault(SLOW_ANSWER, operation="reset")
-    declare(stack, database, a=2)
-    end_when(Run(stack, *UP), "engine", upstash_emulator, database)
-    declare(stack, database, a=1)
-    recover(stack, "a killed run")
-    assert_recovered(stack, database, upstash_emulator, resets=1)
+def refresh_that_is_ended(rotations: Rotations, ending: Ending) -> None:
+    rotations.emulator.clear()
+    rotations.database("update").reset_in_console()
+    rotations.emulator.fault(LATE, operation="get", times=None)
+    run = Run(rotations.stack, "refresh", *YES)
+    end_when(lambda: rotations.emulator.connections > 0, run, ending)
+    rotations.emulator.clear()
+    recover_all(rotations, "a killed run")
+    names = [name for name in rotations.resets() if name != "hidden"]
+    assert_recovered(rotations, **dict.fromkeys(names, 0))
 
 
-@pytest.mark.parametrize(
-    ("ending", "situation"),
-    [
-        ("engine", "a killed run"),
-        ("provider", "a killed run"),
-        ("interrupt", "one Ctrl-C"),
-        ("interrupt twice", "two Ctrl-C"),
-    ],
-)
-def test_a_first_rotation_that_was_ended(
-    stack: Stack,
-    database: EmulatedDatabase,
-    upstash_emulator: Emulator,
-    ending: Ending,
-    situation: str,
-) -> None:
-    upstash_emulator.fault(SLOW_ANSWER, operation="reset")
-    run = Run(stack, *UP)
-    assert run.wait_until(lambda: database.resets == 1)
-    assert run.end(ending)
-    run.wait()
-    recover(stack, situation)
-    allowed = 1 if ending == "interrupt" else 2
-    assert_recovered(stack, database, upstash_emulator, resets=allowed)
-
-
-@pytest.mark.parametrize("ending", ["engine", "provider"])
-def test_a_refresh_that_was_killed(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator, ending: Ending
-) -> None:
-    stack.up()
-    database.reset_in_console()
-    upstash_emulator.clear()
-    upstash_emulator.fault(SLOW, operation="get")
-    run = Run(stack, "refresh", "--yes", "--skip-preview")
-    end_when(run, ending, upstash_emulator, database)
-    recover(stack, "a killed run")
-    assert_recovered(stack, database, upstash_emulator, resets=0)
-
-
-@pytest.mark.parametrize("ending", ["engine", "provider"])
-def test_a_destroy_that_was_killed(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator, ending: Ending
-) -> None:
-    write_program(
-        stack.project,
-        PROGRAM.format(id=database.id, triggers={}).replace(
-            "triggers", "rotate_on_delete=True, triggers"
-        ),
-    )
-    stack.up()
+def destroy_that_is_ended(rotations: Rotations, ending: Ending) -> None:
+    database = rotations.database("update")
     last = database.password
-    upstash_emulator.clear()
-    upstash_emulator.fault(SLOW_ANSWER, operation="reset")
-    run = Run(stack, "destroy", "--yes", "--skip-preview")
-    assert run.wait_until(lambda: database.resets == 1)
-    assert run.end(ending)
-    run.wait()
-    recover(stack, "a killed destroy")
-    assert stack.resources() == []
-    assert database.resets == 1
+    rotations.emulator.clear()
+    rotations.fault("update", NO_RESPONSE, "reset")
+    end_when(lambda: database.resets == 1, Run(rotations.stack, "destroy", *YES), ending)
+    recover(rotations.stack, "a killed destroy")
+    assert rotations.stack.resources() == []
+    assert rotations.emulator.resets == 1
     assert database.password != last
 
 
-def test_a_state_that_could_not_be_written(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator
+@pytest.mark.parametrize("ending", ["engine", "provider", "both"])
+def test_a_killed_run_is_mended_by_the_documented_commands(
+    rotations: Rotations, ending: Ending
 ) -> None:
-    declare(stack, database, a=1)
-    stack.up()
-    upstash_emulator.clear()
-    upstash_emulator.fault(SLOW_ANSWER, operation="reset")
-    declare(stack, database, a=2)
-    run = Run(stack, *UP)
+    rotations.database("hidden").credential_protection = True
+    update_that_is_ended(rotations, ending, "update", "reverted", "hidden")
+    for name in ("reverted", "hidden"):
+        rotations.declare(name, triggers={"a": 1})
+    recover_all(rotations, "a killed run")
+    # Nobody can know a password that the API hides.
+    assert rotations.out("hidden")["password"] != rotations.database("hidden").password
+    rotations.declare("hidden", triggers={"a": 3})
+    recover_all(rotations, "the API hides the password")
+    assert_recovered(rotations, update=2, late=2, first=2, reverted=1, hidden=2)
+    if ending != "both":
+        refresh_that_is_ended(rotations, ending)
+        destroy_that_is_ended(rotations, ending)
+
+
+@pytest.mark.parametrize(
+    ("ending", "situation", "most_resets"),
+    [
+        # One Ctrl-C lets the calls finish and saves what they did.
+        ("interrupt", "one Ctrl-C", 1),
+        ("interrupt twice", "two Ctrl-C", 2),
+    ],
+)
+def test_an_interrupted_update_is_mended_by_the_documented_commands(
+    rotations: Rotations, ending: Ending, situation: str, most_resets: int
+) -> None:
+    update_that_is_ended(rotations, ending, "update")
+    recover_all(rotations, situation)
+    assert_recovered(rotations, update=most_resets, late=most_resets, first=most_resets)
+
+
+def test_a_state_that_could_not_be_written_is_mended_by_the_documented_commands(
+    rotations: Rotations,
+) -> None:
+    database = rotations.declare("cache", triggers={"a": 1})
+    rotations.up()
+    rotations.emulator.clear()
+    rotations.fault("cache", SLOW_RESPONSE, "reset")
+    rotations.declare("cache", triggers={"a": 2})
+    rotations.write()
+    run = Run(rotations.stack, "up", *YES)
     assert run.wait_until(lambda: database.resets == 1)
-    (stacks,) = (stack.folder / "state").rglob("stacks")
-    away = stacks.rename(stacks.with_name("away"))
-    stacks.write_text("no folder, so that nothing can be written into it, even by root")
+    with run.paused():
+        (stacks,) = (rotations.stack.folder / "state").rglob("stacks")
+        away = stacks.rename(stacks.with_name("away"))
+        stacks.write_text("no folder, so that nothing can be written into it, even by root")
     code, text = run.wait()
     assert code
     assert "failed to save snapshot" in text
     assert database.password not in text
     stacks.unlink()
     away.rename(stacks)
-    recover(stack, "could not be written")
-    assert_recovered(stack, database, upstash_emulator, resets=2)
+    recover_all(rotations, "could not be written")
+    assert_recovered(rotations, cache=2)
 
 
-def test_a_second_run_on_the_same_stack_waits_for_its_turn(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator
+def test_a_second_run_is_refused_unless_it_breaks_the_lock_and_then_the_stack_can_be_mended(
+    rotations: Rotations,
 ) -> None:
-    upstash_emulator.fault(Fault.delay(4), operation="reset")
-    first = Run(stack, *UP)
-    assert first.wait_until(lambda: upstash_emulator.connections > 0)
-    with pytest.raises(PulumiError, match="the stack is currently locked"):
-        stack.up()
+    database = rotations.declare("cache", triggers={"a": 1})
+    rotations.write()
+    rotations.fault("cache", SLOW_RESPONSE, "reset")
+    first = Run(rotations.stack, "up", *YES)
+    assert first.wait_until(lambda: database.resets == 1)
+    with first.paused(), pytest.raises(PulumiError, match="the stack is currently locked"):
+        rotations.up()
     code, text = first.wait()
     assert code == 0, text
-    assert_recovered(stack, database, upstash_emulator, resets=1)
+    assert_recovered(rotations, cache=1)
 
-
-def test_a_second_run_that_broke_the_lock_of_the_first(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator
-) -> None:
-    declare(stack, database, a=1)
-    stack.up()
-    upstash_emulator.clear()
-    upstash_emulator.fault(Fault.delay(4, applied=True), operation="reset")
-    declare(stack, database, a=2)
-    first = Run(stack, *UP)
+    rotations.emulator.clear()
+    rotations.fault("cache", SLOW_RESPONSE, "reset")
+    rotations.declare("cache", triggers={"a": 2})
+    rotations.write()
+    first = Run(rotations.stack, "up", *YES)
     assert first.wait_until(lambda: database.resets == 1)
-    stack.on_stack("cancel", "--yes")
-    stack.up()
-    assert database.resets == 2
+    with first.paused():
+        rotations.stack.on_stack("cancel", "--yes")
+        rotations.up()
+        assert database.resets == 2
     first.wait()
-    recover(stack, "two runs at once")
-    assert_recovered(stack, database, upstash_emulator, resets=2)
+    recover_all(rotations, "two runs at once")
+    assert_recovered(rotations, cache=2)
 
 
-def test_two_stacks_that_rotate_one_database_at_once(
-    new_stack: StackFactory, database: EmulatedDatabase, upstash_emulator: Emulator
+def test_two_stacks_that_rotate_one_database_at_once_are_mended_one_after_the_other(
+    rotations: Rotations, new_stack: StackFactory
 ) -> None:
-    both = [new_stack(PROGRAM.format(id=database.id, triggers={})) for _ in range(2)]
-    runs = [Run(each, *UP) for each in both]
+    other = Rotations(new_stack(), rotations.emulator, databases=rotations.databases)
+    both = (rotations, other)
+    for each in both:
+        each.declare("cache", verify_timeout=1)
+        each.write()
+    runs = [Run(each.stack, "up", *YES) for each in both]
     for run in runs:
         code, text = run.wait()
         assert code == 0, text
     for each in both:
-        recover(each, "two stacks")
-        assert_recovered(each, database, upstash_emulator, resets=2)
+        recover_all(each, "two stacks")
+        assert_recovered(each, cache=2)
 
 
-def test_a_person_who_resets_before_the_new_password_is_read_back(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator
+def test_a_reset_outside_pulumi_during_an_update_is_adopted_at_once_or_by_a_refresh(
+    rotations: Rotations,
 ) -> None:
-    upstash_emulator.fault(SLOW_ANSWER, operation="reset")
-    run = Run(stack, *UP)
-    assert run.wait_until(lambda: database.resets == 1)
-    database.reset_in_console()
+    rotations.emulator.answer = "with_credentials"
+    shown, read = "shown", "read"
+    rotations.declare(shown, verify_timeout=1)
+    rotations.fault(shown, SLOW_RESPONSE, "reset")
+    # A reset that does not show the password is followed by a read, which shows the latest one.
+    rotations.declare(read)
+    slow = SLOW_RESPONSE.delay_after_seconds
+    fault = replace(Fault.without(*CREDENTIALS), delay_after_seconds=slow)
+    rotations.fault(read, fault, "reset")
+    rotations.write()
+    run = Run(rotations.stack, "up", *YES)
+    for name in (shown, read):
+        database = rotations.database(name)
+        assert run.wait_until(lambda database=database: database.resets == 1)
+        database.reset_in_console()
     code, text = run.wait()
     assert code == 0, text
-    assert_recovered(stack, database, upstash_emulator, resets=2)
-
-
-def test_a_person_who_resets_after_the_new_password_was_told(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator
-) -> None:
-    upstash_emulator.answer = "with_credentials"
-    write_program(
-        stack.project,
-        PROGRAM.format(id=database.id, triggers={}).replace(
-            "triggers", "verify_timeout=1, triggers"
-        ),
-    )
-    upstash_emulator.fault(SLOW_ANSWER, operation="reset")
-    run = Run(stack, *UP)
-    assert run.wait_until(lambda: database.resets == 1)
-    database.reset_in_console()
-    code, text = run.wait()
-    assert code == 0, text
-    assert "warning: Redis did not accept the new password within 1 s" in text
-    assert "`pulumi refresh` adopts that" in text
-    recover(stack, "a reset outside Pulumi")
-    assert_recovered(stack, database, upstash_emulator, resets=2)
-
-
-def test_a_killed_update_of_a_database_that_hides_its_password(
-    stack: Stack, database: EmulatedDatabase, upstash_emulator: Emulator
-) -> None:
-    database.credential_protection = True
-    declare(stack, database, a=1)
-    stack.up()
-    upstash_emulator.clear()
-    upstash_emulator.fault(SLOW_ANSWER, operation="reset")
-    declare(stack, database, a=2)
-    end_when(Run(stack, *UP), "engine", upstash_emulator, database)
-    declare(stack, database, a=1)
-    recover(stack, "a killed run")
-    assert stack.outputs()["password"] != database.password  # nobody can know
-    declare(stack, database, a=3)
-    recover(stack, "the API hides the password")
-    assert_recovered(stack, database, upstash_emulator, resets=2)
+    told = "\n".join(diagnostics_of(text, shown))
+    assert "warning: Redis did not accept the new password within 1 s" in told
+    assert "`pulumi refresh` adopts that" in told
+    assert_live(rotations, read)
+    recover_all(rotations, "a reset outside Pulumi")
+    assert_recovered(rotations, shown=2, read=2)

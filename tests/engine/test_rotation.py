@@ -5,95 +5,107 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis
 import upstash_redis
 
-from .conftest import ROOT, write_program
+from upstash_emulator import EmulatedDatabase, Emulator, Fault
+
+from ..support.assertions import assert_live, assert_nothing_left_to_do, connect, opens
+from ..support.messages import CONFIRMED, NOT_TRIED, NOT_SHOWN, UNREACHABLE
+from ..support.programs import ROOT, exported, write_program
+from ..support.stacks import CREDENTIALS, diagnostics_of, stack_factory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from upstash_emulator import EmulatedDatabase, Emulator
-
-    from .conftest import StackFactory
-
-PROGRAM = """
-rotation = RedisPasswordRotation("cache", database_id={id!r}, triggers={triggers!r})
-for name, value in (rotation.attributes | rotation.credentials).items():
-    pulumi.export(name, value)
-"""
+    from ..support.stacks import Rotations, StackFactory
 
 
-def program(database: EmulatedDatabase, **triggers: object) -> str:
-    return PROGRAM.format(id=database.id, triggers=triggers)
-
-
-def connect(url: str, emulator: Emulator) -> redis.Redis:
-    """Return a client with the certificate checked, as users have it through SSL_CERT_FILE."""
-    return redis.Redis.from_url(url, ssl_ca_certs=str(emulator.ca_bundle), protocol=2)
-
-
-def accepts(database: EmulatedDatabase, password: str, emulator: Emulator) -> bool:
-    url = f"rediss://default:{password}@127.0.0.1:{database.port}"
-    with connect(url, emulator) as client:
-        try:
-            return bool(client.ping())
-        except redis.AuthenticationError:
-            return False
-
-
-def test_a_password_rotates_when_declared_and_only_then(
+def test_a_password_rotates_when_it_is_declared_and_only_then(
     upstash_emulator: Emulator, new_stack: StackFactory
 ) -> None:
     database = upstash_emulator.databases[0]
     first = database.password
-    assert accepts(database, first, upstash_emulator)
+    assert opens(database, first, upstash_emulator)
 
-    stack = new_stack(program(database, release="2026-11"))
+    def program(**triggers: str) -> str:
+        return exported("cache", database_id=database.id, triggers=triggers)
+
+    stack = new_stack(program(release="2026-11"))
     stack.preview()
     assert database.resets == 0
 
     stack.up()
-    second = stack.outputs()["password"]
+    second = stack.outputs()["cache"]["password"]
     assert database.resets == 1
     assert second == database.password != first
-    assert not accepts(database, first, upstash_emulator)
-    assert accepts(database, second, upstash_emulator)
+    assert not opens(database, first, upstash_emulator)
+    assert opens(database, second, upstash_emulator)
 
     assert "2 unchanged" in stack.up()
-    assert stack.outputs()["password"] == second
+    assert stack.outputs()["cache"]["password"] == second
     assert database.resets == 1
 
-    write_program(stack.project, program(database, release="2026-12"))
+    write_program(stack.project, program(release="2026-12"))
     assert "~triggers" in stack.preview()
     assert database.resets == 1
 
     stack.up()
-    third = stack.outputs()["password"]
+    third = stack.outputs()["cache"]["password"]
     assert database.resets == 2
     assert third not in {first, second}
-    assert not accepts(database, second, upstash_emulator)
-    assert accepts(database, third, upstash_emulator)
+    assert not opens(database, second, upstash_emulator)
+    assert opens(database, third, upstash_emulator)
 
-    write_program(stack.project, program(database))
+    write_program(stack.project, program())
     assert "2 unchanged" in stack.up()
     stack.refresh()
     stack.destroy()
     assert database.resets == 2
-    assert accepts(database, third, upstash_emulator)
+    assert opens(database, third, upstash_emulator)
 
 
-def test_every_documented_attribute_is_an_output(
-    upstash_emulator: Emulator, new_stack: StackFactory
-) -> None:
-    database = upstash_emulator.databases[0]
-    stack = new_stack(program(database, text="x", number=1, list=[1, {"deep": None}]))
-    before = int(time.time())
-    stack.up()
-    outputs = stack.outputs()
+# What one rotation leaves in the outputs
+
+
+@dataclass
+class Rotated:
+    """A database that was rotated, and what the stack shows of it."""
+
+    emulator: Emulator
+    database: EmulatedDatabase
+    cache: dict[str, Any]
+    outputs: dict[str, Any]
+    began_at: int
+
+
+KINDS = """
+def kind(value):
+    return type(value).__name__
+pulumi.export("kinds", {name: value.apply(kind) for name, value in cache.attributes.items()})
+pulumi.export("addon", cache.security_addons.tls_mutual_auth)
+"""
+
+
+@pytest.fixture(scope="module")
+def rotated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotated]:
+    with Emulator() as emulator:
+        (database,) = emulator.databases
+        triggers = {"text": "x", "number": 1, "list": [1, {"deep": None}]}
+        text = exported("cache", database_id=database.id, triggers=triggers) + KINDS
+        stack = stack_factory(tmp_path_factory.mktemp("rotated"), emulator)(text)
+        began_at = int(time.time())
+        stack.up()
+        outputs = stack.outputs()
+        yield Rotated(emulator, database, outputs["cache"], outputs, began_at)
+
+
+def test_an_attribute_that_is_documented_is_an_output(rotated: Rotated) -> None:
+    database, outputs = rotated.database, rotated.cache
     assert outputs["database_id"] == database.id
     assert outputs["database_name"] == database.name
     assert outputs["port"] == database.port
@@ -112,24 +124,11 @@ def test_every_documented_attribute_is_an_output(
     }
     assert outputs["rest_url"] == f"https://{database.endpoint}"
     rotated_at = time.strptime(outputs["rotated_at"], "%Y-%m-%dT%H:%M:%SZ")
-    assert before <= time.mktime(rotated_at) - time.timezone <= time.time()
+    assert rotated.began_at <= time.mktime(rotated_at) - time.timezone <= time.time()
 
 
-def test_outputs_have_the_types_that_they_declare(
-    upstash_emulator: Emulator, new_stack: StackFactory
-) -> None:
-    database = upstash_emulator.databases[0]
-    stack = new_stack(
-        program(database)
-        + """
-def kind(value):
-    return type(value).__name__
-pulumi.export("kinds", {n: v.apply(kind) for n, v in rotation.attributes.items()})
-pulumi.export("addon", rotation.security_addons.tls_mutual_auth)
-"""
-    )
-    stack.up()
-    kinds = stack.outputs()["kinds"]
+def test_an_output_has_the_type_that_it_declares(rotated: Rotated) -> None:
+    kinds = rotated.outputs["kinds"]
     assert kinds["port"] == "int"
     assert kinds["db_conn_idle_timeout"] == "int"
     assert kinds["db_request_limit"] == "str"
@@ -137,95 +136,100 @@ pulumi.export("addon", rotation.security_addons.tls_mutual_auth)
     assert kinds["read_regions"] == "list"
     assert kinds["security_addons"] == "SecurityAddons"
     assert kinds["extra_attributes"] == "dict"
-    assert stack.outputs()["addon"] is False
+    assert rotated.outputs["addon"] is False
 
 
 def test_the_official_clients_connect_with_the_outputs(
-    upstash_emulator: Emulator, new_stack: StackFactory, monkeypatch: pytest.MonkeyPatch
+    rotated: Rotated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(upstash_emulator.ca_bundle))
-    stack = new_stack(program(upstash_emulator.databases[0]))
-    stack.up()
-    outputs = stack.outputs()
-    with connect(outputs["redis_url"], upstash_emulator) as client:
+    monkeypatch.setenv("SSL_CERT_FILE", str(rotated.emulator.ca_bundle))
+    outputs = rotated.cache
+    with connect(outputs["redis_url"], rotated.emulator) as client:
         assert client.set("greeting", "hello")
-    with upstash_redis.Redis(outputs["rest_url"], outputs["rest_token"]) as rest:
-        assert rest.get("greeting") == "hello"
-    with upstash_redis.Redis(outputs["rest_url"], outputs["read_only_rest_token"]) as rest:
-        assert rest.get("greeting") == "hello"
+    for token in ("rest_token", "read_only_rest_token"):
+        with upstash_redis.Redis(outputs["rest_url"], outputs[token]) as rest:
+            assert rest.get("greeting") == "hello"
 
 
-def test_no_secret_is_in_the_state_or_in_what_pulumi_prints(
-    upstash_emulator: Emulator, new_stack: StackFactory
+# What the API shows, and what the database says
+
+
+def test_a_rotation_makes_only_the_calls_that_it_needs_for_what_the_api_shows(
+    rotations: Rotations,
 ) -> None:
-    database = upstash_emulator.databases[0]
-    old = (database.password, database.rest_token, database.read_only_rest_token)
-    stack = new_stack(
-        program(database), environment={"UPSTASH_API_KEY": None, "UPSTASH_EMAIL": None}
-    )
-    stack.set_config("upstash:email", upstash_emulator.email)
-    stack.set_config("upstash:apiKey", upstash_emulator.api_key, secret=True)
-    printed = [
-        stack.preview("--diff"),
-        stack.up("--diff"),
-        stack.on_stack("stack", "output"),
-        stack.refresh("--diff"),
-        stack.up("--json"),
-        stack.on_stack("stack", "output", "--json"),
-        stack.stored_text(),
-        stack.destroy("--diff"),
-        stack.stored_text(),
-    ]
-    new = (database.password, database.rest_token, database.read_only_rest_token)
-    assert "ciphertext" in printed[6]
-    for secret in (*old, *new, upstash_emulator.api_key):
-        assert len(secret) > 16
-        assert not [text for text in printed if secret in text]
+    def calls(*names: str) -> dict[str, list[str]]:
+        made = {name: rotations.calls(name) for name in names}
+        rotations.emulator.clear()
+        return made
+
+    # The documented response of a reset shows no credentials; that of a protected database does.
+    rotations.declare("documented", triggers={"a": 1})
+    rotations.declare("protected").credential_protection = True
+    rotations.up()
+    assert calls("documented", "protected") == {
+        "documented": ["get", "reset", "get"],
+        "protected": ["get", "reset"],
+    }
+    assert_live(rotations, "documented", "protected")
+    rotations.declare("documented", triggers={"a": 2})
+    rotations.up()
+    assert calls("documented") == {"documented": ["reset", "get"]}
+
+    rotations.emulator.answer = "with_credentials"
+    rotations.declare("documented", triggers={"a": 3})
+    rotations.declare("with_credentials")
+    rotations.up()
+    assert calls("documented", "with_credentials") == {
+        "documented": ["reset"],
+        "with_credentials": ["get", "reset"],
+    }
+    assert_live(rotations, "documented", "with_credentials")
 
 
-@pytest.mark.parametrize(
-    ("answer", "calls"),
-    [("documented", ["get", "reset", "get"]), ("with_credentials", ["get", "reset"])],
-)
-def test_a_first_rotation_looks_before_and_one_without_a_password_is_read_back(
-    upstash_emulator: Emulator, new_stack: StackFactory, answer: str, calls: list[str]
+def test_a_rotation_is_confirmed_by_the_database_itself_unless_it_cannot_be_asked(
+    rotations: Rotations,
 ) -> None:
-    upstash_emulator.answer = answer
-    database = upstash_emulator.databases[0]
-    stack = new_stack(program(database))
-    stack.up()
-    assert [call.operation for call in upstash_emulator.calls] == calls
-    upstash_emulator.clear()
-    write_program(stack.project, program(database, new=1))
-    stack.up()
-    assert [call.operation for call in upstash_emulator.calls] == calls[1:]
-    assert stack.outputs()["password"] == database.password
-
-
-def test_credentials_that_the_api_hides_are_none_with_one_warning(
-    upstash_emulator: Emulator, new_stack: StackFactory
-) -> None:
-    upstash_emulator.show_credentials_on_get = False
-    database = upstash_emulator.databases[0]
-    stack = new_stack(program(database))
-    _, _, diagnostics = stack.up().partition("Diagnostics:")
-    assert diagnostics.count("warning: the password was reset, but the API does not show it") == 1
-    outputs = stack.outputs()
+    for name in ("online", "offline", "unasked"):
+        rotations.declare(name)
+    # An account that is not shown credentials, by resets or by reads.
+    rotations.declare("hidden")
+    rotations.fault("hidden", Fault.without(*CREDENTIALS), "get", None)
+    first = rotations.up()
+    names = ("online", "offline", "unasked")
+    assert {rotations.out(name)["verification"] for name in names} == {CONFIRMED}
+    assert {rotations.out(name)["verified"] for name in names} == {True}
+    for name in names:
+        assert "warning" not in "\n".join(diagnostics_of(first, name))
+    hidden = "\n".join(diagnostics_of(first, "hidden"))
+    assert hidden.count(NOT_SHOWN) == 1
+    outputs = rotations.out("hidden")
     assert outputs.get("password") is None
     assert outputs.get("redis_url") is None
-    assert outputs["database_name"] == database.name
-    assert database.resets == 1
-    assert "2 unchanged" in stack.up()
+    assert outputs["database_name"] == rotations.database("hidden").name
+
+    rotations.database("offline").take_offline()
+    for name in ("online", "offline"):
+        rotations.declare(name, triggers={"release": "2026-12"})
+    rotations.declare("unasked", triggers={"release": "2026-12"}, verify=False)
+    text = rotations.up()
+    assert f"warning: {UNREACHABLE}" in diagnostics_of(text, "offline")
+    for name in ("online", "unasked"):
+        assert "warning" not in "\n".join(diagnostics_of(text, name))
+    found = {
+        name: (rotations.out(name)["verified"], rotations.out(name)["verification"])
+        for name in names
+    }
+    assert found == {
+        "online": (True, CONFIRMED),
+        "offline": (False, UNREACHABLE),
+        "unasked": (False, NOT_TRIED),
+    }
+    assert rotations.out("offline")["password"] == rotations.database("offline").password
+    assert rotations.resets() == dict.fromkeys(names, 2) | {"hidden": 1}
+    assert_nothing_left_to_do(rotations)
 
 
-def test_credential_protection_shows_the_password_in_the_resets_own_answer(
-    upstash_emulator: Emulator, new_stack: StackFactory
-) -> None:
-    database = upstash_emulator.add_database(credential_protection=True)
-    stack = new_stack(program(database))
-    stack.up()
-    assert stack.outputs()["password"] == database.password
-    assert [call.operation for call in upstash_emulator.calls] == ["get", "reset"]
+# Programs as they stand in the repository
 
 
 def test_the_ready_made_program_rotates_what_the_config_names(
@@ -264,26 +268,3 @@ def test_the_readmes_program_runs_as_it_stands(
         "endpoint": database.endpoint,
         "redis_url": f"rediss://default:{database.password}@127.0.0.1:{database.port}",
     }
-
-
-def test_the_database_itself_confirms_a_rotation(
-    upstash_emulator: Emulator, new_stack: StackFactory
-) -> None:
-    database = upstash_emulator.databases[0]
-    stack = new_stack(program(database, release="2026-11"))
-    assert "warning" not in stack.up()
-    outputs = stack.outputs()
-    assert outputs["verified"] is True
-    assert outputs["verification"] == "Redis accepts the new password and refuses the old one"
-    database.take_offline()
-    write_program(stack.project, program(database, release="2026-12"))
-    expected = "not verified: Redis could not be reached; REST could not be reached"
-    assert f"warning: {expected}" in stack.up()
-    outputs = stack.outputs()
-    assert (outputs["verified"], outputs["verification"]) == (False, expected)
-    assert outputs["password"] == database.password
-    unasked = program(database, release="2027-01").replace("triggers", "verify=False, triggers")
-    write_program(stack.project, unasked)
-    assert "warning" not in stack.up()
-    assert stack.outputs()["verification"] == "not verified: verify is False"
-    assert database.resets == 3

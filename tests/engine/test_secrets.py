@@ -12,31 +12,20 @@ import pytest
 
 from upstash_emulator import Emulator, Fault
 
-from .conftest import write_program
-from .runs import Run
+from ..support.programs import Code
+from ..support.runs import Run
+from ..support.stacks import Rotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pulumi_stack import Stack
-
-    from .conftest import StackFactory
+    from ..support.stacks import StackFactory
 
 API_KEY = "api-key-canary-d41d8cd98f"
 TRIGGER = "trigger-canary-e99a18c428"
-
-PROGRAM = """
-rotation = RedisPasswordRotation(
-    "cache",
-    database_id={id!r},
-    triggers={{"who": pulumi.Output.secret({trigger!r}), "release": {release!r}}},
-    verify_timeout=1,
-)
-for name, value in (rotation.attributes | rotation.credentials).items():
-    pulumi.export(name, value)
-"""
 TO_STDERR = ("--logtostderr", "--logflow", "-v=8")
+LOGGED = " ".join(TO_STDERR)
 
 
 class Canaries:
@@ -50,6 +39,7 @@ class Canaries:
         """Return them, with those that the databases have by now."""
         for database in self._emulator.databases:
             for secret in (database.password, database.rest_token, database.read_only_rest_token):
+                assert len(secret) > 16
                 self._known |= {secret, quote(secret, safe="")}
         return self._known
 
@@ -60,108 +50,124 @@ class Canaries:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    with Emulator(databases=2, api_key=API_KEY, answer="with_credentials") as emulator:
+    with Emulator(databases=0, api_key=API_KEY, answer="with_credentials") as emulator:
         yield emulator
 
 
 @pytest.fixture
-def canaries(emulator: Emulator) -> Canaries:
-    canaries = Canaries(emulator)
+def rotations(emulator: Emulator, new_stack: StackFactory) -> Rotations:
+    """One rotation, `cache`, of an account whose API key is in the stack's config."""
+    stack = new_stack(
+        environment={**emulator.environment, "UPSTASH_API_KEY": None, "UPSTASH_EMAIL": None}
+    )
+    stack.set_config("upstash:email", emulator.email)
+    stack.set_config("upstash:apiKey", API_KEY, secret=True)
+    rotations = Rotations(stack, emulator)
+    declare(rotations, "cache", 1)
+    return rotations
+
+
+@pytest.fixture
+def canaries(rotations: Rotations) -> Canaries:
+    canaries = Canaries(rotations.emulator)
     canaries.all()
     return canaries
 
 
-@pytest.fixture
-def stack(emulator: Emulator, new_stack: StackFactory) -> Stack:
-    stack = new_stack("", environment={**emulator.environment, "UPSTASH_API_KEY": None})
-    stack.environment["UPSTASH_EMAIL"] = None
-    stack.set_config("upstash:email", emulator.email)
-    stack.set_config("upstash:apiKey", API_KEY, secret=True)
-    declare(stack, emulator, 1)
-    return stack
+def declare(rotations: Rotations, name: str, release: int) -> None:
+    triggers = f"{{'who': pulumi.Output.secret({TRIGGER!r}), 'release': {release!r}}}"
+    rotations.declare(name, triggers=Code(triggers), verify_timeout=1)
+    rotations.write()
 
 
-def declare(stack: Stack, emulator: Emulator, release: int) -> None:
-    text = PROGRAM.format(id=emulator.databases[0].id, trigger=TRIGGER, release=release)
-    write_program(stack.project, text)
-
-
-def commands(stack: Stack, canaries: Canaries, *lines: str) -> None:
-    """Run commands; nothing that they print may be secret."""
+def commands(rotations: Rotations, canaries: Canaries, *lines: str) -> list[str]:
+    """Run commands and return what they print; nothing of it may be secret."""
+    printed = []
     for line in lines:
         yes = ("--yes", "--skip-preview") if line.split()[0] in {"up", "refresh", "destroy"} else ()
-        canaries.assert_absent(stack.on_stack(*line.split(), *yes, check=False), line)
+        printed.append(rotations.stack.on_stack(*line.split(), *yes, check=False))
+        canaries.assert_absent(printed[-1], line)
+    return printed
 
 
-def assert_nothing_is_stored_in_clear(stack: Stack, canaries: Canaries) -> None:
+def assert_nothing_is_stored_in_clear(rotations: Rotations, canaries: Canaries) -> None:
     """The state, its backups and history; the program itself holds the trigger."""
-    text = stack.stored_text()
+    text = rotations.stack.stored_text()
     canaries.assert_absent(text, "the state")
     assert re.search(r'"ciphertext"|v1:', text), "nothing is encrypted there at all"
 
 
-def test_successful_runs_show_nothing(
-    stack: Stack,
-    emulator: Emulator,
-    canaries: Canaries,
-    caplog: pytest.LogCaptureFixture,
+def test_a_run_that_succeeds_shows_and_stores_no_secret(
+    rotations: Rotations, canaries: Canaries, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    stack.environment["UPSTASH_ROTATION_DEBUG"] = "1"
-    logged = " ".join(TO_STDERR)
-    commands(stack, canaries, "preview --diff", "preview --json", f"up {logged}")
-    assert emulator.databases[0].resets == 1
-    declare(stack, emulator, 2)
-    commands(stack, canaries, "preview --diff --show-sames", "up --diff --json")
-    assert emulator.databases[0].resets == 2
-    emulator.databases[0].reset_in_console()
-    commands(stack, canaries, "refresh --diff", f"refresh {logged}", "up", "stack", "stack output")
-    commands(
-        stack, canaries, "stack export", "stack history --json", "config", "stack output --json"
-    )
-    assert_nothing_is_stored_in_clear(stack, canaries)
-    commands(stack, canaries, f"destroy {logged}")
+    rotations.stack.environment["UPSTASH_ROTATION_DEBUG"] = "1"
+    cache = rotations.database("cache")
+    commands(rotations, canaries, "preview --diff", f"up --diff {LOGGED}")
+    assert cache.resets == 1
+    declare(rotations, "cache", 2)
+    # The documented response has no credentials: they are read.
+    rotations.emulator.answer = "documented"
+    commands(rotations, canaries, "preview --json --show-sames", "up --json")
+    assert cache.resets == 2
+    cache.reset_in_console()
+    commands(rotations, canaries, f"refresh --diff {LOGGED}", "up --diff --show-sames")
+    commands(rotations, canaries, "stack", "stack output", "stack output --json", "config")
+    commands(rotations, canaries, "stack export", "stack history --json")
+    assert_nothing_is_stored_in_clear(rotations, canaries)
+    commands(rotations, canaries, f"destroy --diff {LOGGED}")
+    assert_nothing_is_stored_in_clear(rotations, canaries)
     canaries.assert_absent(caplog.text, "the emulator's log")
 
 
-ERRORS = [
-    *(Fault.status(status) for status in (400, 401, 403, 404, 500)),
-    Fault.status(302, body="<html>", content_type="text/html"),
-    Fault.closed(applied=True),
-    Fault.cut_off(),
-    Fault.garbage(),
-    Fault.body(None),
-    Fault.without("database_id"),
-]
+ERRORS = {
+    **{f"status_{status}": Fault.status(status) for status in (400, 401, 403, 404, 500)},
+    "redirect": Fault.status(302, body="<html>", content_type="text/html"),
+    "closed": Fault.closed(applied=True),
+    "cut_off": Fault.cut_off(),
+    "garbage": Fault.garbage(),
+    "null": Fault.body(None),
+    "no_id": Fault.without("database_id"),
+}
 
 
-def test_failing_runs_show_nothing(stack: Stack, emulator: Emulator, canaries: Canaries) -> None:
-    stack.environment["UPSTASH_ROTATION_DEBUG"] = "1"
-    emulator.databases[0].credential_protection = True
-    for release, fault in enumerate(ERRORS):
-        emulator.fault(fault, operation="reset", times=3)
-        declare(stack, emulator, release)
-        commands(stack, canaries, " ".join(("up", *TO_STDERR)))
-    assert_nothing_is_stored_in_clear(stack, canaries)
-    emulator.clear()
-    commands(stack, canaries, "up")
-    emulator.databases[0].take_offline()
-    declare(stack, emulator, -1)
-    commands(stack, canaries, "up")
-    stack.set_config("upstash:apiKey", f"{API_KEY} {API_KEY}", secret=True)
-    commands(stack, canaries, "preview")
-    stack.set_config("upstash:apiUrl", f"https://me:{API_KEY}@upstash.invalid")
-    commands(stack, canaries, "preview")
-
-
-def test_no_process_has_a_secret_in_its_arguments(
-    stack: Stack, emulator: Emulator, canaries: Canaries
+def test_a_run_that_fails_shows_and_stores_no_secret(
+    rotations: Rotations, canaries: Canaries
 ) -> None:
-    emulator.fault(Fault.delay(1, applied=True), operation="reset")
-    run = Run(stack, "up", "--yes", "--skip-preview")
-    assert run.wait_until(lambda: emulator.databases[0].resets == 1)
-    processes = psutil.Process().children(recursive=True)
-    arguments = [" ".join(each.cmdline()) for each in processes]
+    rotations.stack.environment["UPSTASH_ROTATION_DEBUG"] = "1"
+    for name in ERRORS:
+        declare(rotations, name, 1)
+        rotations.database(name).credential_protection = True
+    (first,) = commands(rotations, canaries, "up")
+    assert "error" not in first
+    for name, fault in ERRORS.items():
+        declare(rotations, name, 2)
+        rotations.fault(name, fault, "reset", 3)
+    (failed,) = commands(rotations, canaries, f"up --continue-on-error {LOGGED}")
+    hit = {call.database_id for call in rotations.emulator.calls if call.fault != "none"}
+    assert hit == {rotations.database(name).id for name in ERRORS}
+    assert "error: update failed" in failed
+    assert_nothing_is_stored_in_clear(rotations, canaries)
+    rotations.emulator.clear()
+    rotations.database("cache").take_offline()
+    declare(rotations, "cache", -1)
+    (unreachable,) = commands(rotations, canaries, "up")
+    assert "warning: not verified" in unreachable
+    rotations.stack.set_config("upstash:apiKey", f"{API_KEY} {API_KEY}", secret=True)
+    commands(rotations, canaries, "preview")
+    rotations.stack.set_config("upstash:apiUrl", f"https://me:{API_KEY}@upstash.invalid")
+    commands(rotations, canaries, "preview")
+
+
+def test_a_process_that_rotates_has_no_secret_in_its_arguments(
+    rotations: Rotations, canaries: Canaries
+) -> None:
+    rotations.fault("cache", Fault.delay(2, applied=True), "reset")
+    run = Run(rotations.stack, "up", "--yes", "--skip-preview")
+    assert run.wait_until(lambda: rotations.database("cache").resets == 1)
+    with run.paused():
+        processes = psutil.Process().children(recursive=True)
+        arguments = [" ".join(each.cmdline()) for each in processes]
     assert any("pulumi.dynamic" in each for each in arguments)
     for each in arguments:
         canaries.assert_absent(each, "a command line")
@@ -170,29 +176,25 @@ def test_no_process_has_a_secret_in_its_arguments(
     canaries.assert_absent(text, "up")
 
 
-def test_a_traceback_of_the_program_shows_nothing(
-    stack: Stack, emulator: Emulator, canaries: Canaries
+def test_a_program_that_fails_shows_no_secret_in_its_traceback(
+    rotations: Rotations, canaries: Canaries
 ) -> None:
-    write_program(
-        stack.project,
-        PROGRAM.format(id=emulator.databases[0].id, trigger=TRIGGER, release=1)
-        + "print(rotation, vars(rotation), rotation.credentials)\n"
-        + "rotation.password.apply(lambda _: 1 / 0)\n",
+    rotations.tail = (
+        "print(cache, vars(cache), cache.credentials)\ncache.password.apply(lambda _: 1 / 0)\n"
     )
-    text = stack.up(check=False)
+    rotations.write()
+    text = rotations.stack.up(check=False)
     assert "ZeroDivisionError" in text
-    # The program's own text, which a traceback may quote, holds no more than a person wrote there.
+    # The program's own text, which a traceback may quote, holds no more than a user wrote there.
     canaries.assert_absent(text.replace(TRIGGER, ""), "a traceback")
 
 
-@pytest.mark.parametrize("way", ["-v=9", "PULUMI_DEBUG_GRPC"])
-def test_what_the_engine_itself_reveals_is_as_documented(
-    stack: Stack, emulator: Emulator, tmp_path: Path, way: str
+def test_an_engine_that_logs_everything_reveals_the_password_as_documented(
+    rotations: Rotations, tmp_path: Path
 ) -> None:
-    if way == "-v=9":
-        text = stack.up("--logtostderr", "--logflow", way)
-    else:
-        stack.environment[way] = str(tmp_path / "grpc.json")
-        stack.up()
-        text = (tmp_path / "grpc.json").read_text()
-    assert emulator.databases[0].password in text
+    log = tmp_path / "grpc.json"
+    rotations.stack.environment["PULUMI_DEBUG_GRPC"] = str(log)
+    text = rotations.up("--logtostderr", "--logflow", "-v=9")
+    password = rotations.database("cache").password
+    assert password in text
+    assert password in log.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -420,7 +421,7 @@ def test_a_slow_step_shows_its_seconds(
     machine: Machine, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.go()
-    monkeypatch.setenv("FAKE_GO_SECONDS", "1.1")
+    monkeypatch.setenv("FAKE_GO_SECONDS", "2.5")
     pulumi_engine.ensure_engine()
     assert "building pulumi: 1 s" in capfd.readouterr().err
 
@@ -439,10 +440,15 @@ def test_a_command_that_does_not_end_in_time_is_ended(tmp_path: Path) -> None:
 
 def test_two_runs_at_once_build_once(machine: Machine) -> None:
     machine.go()
-    runs = [machine.start("build", FAKE_GO_SECONDS="1.5") for _ in range(2)]
-    outputs = [run.communicate() for run in runs]
-    assert {out for out, _ in outputs} == {f"{machine.engine}\n"}
-    assert "waiting for another run" in "".join(err for _, err in outputs)
+    lock = machine.engine.parent.with_name(f"{machine.engine.parent.name}.lock")
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # until both runs have come so far
+        runs = [machine.start("build") for _ in range(2)]
+        for run in runs:
+            assert run.stderr
+            assert "waiting for another run" in run.stderr.readline()
+    assert {run.communicate()[0] for run in runs} == {f"{machine.engine}\n"}
     assert len(machine.go_calls("build")) == len(pulumi_engine.BINARIES)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pulumi_stack import Stack
 
@@ -50,6 +50,16 @@ class Run:
             assert time.monotonic() < deadline, "never came so far"
             time.sleep(0.01)
         return False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the engine stand still: nothing that a test does meanwhile can be too slow."""
+        engine = psutil.Process(self._process.pid)
+        engine.suspend()
+        try:
+            yield
+        finally:
+            engine.resume()
 
     def end(self, ending: Ending) -> bool:
         """Kill or interrupt the command, and let nothing of it run on; say if it was hit."""
@@ -94,6 +104,16 @@ class Run:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(left, timeout=10)
+
+
+def wait_for(reached: Callable[[], bool], seconds: float) -> bool:
+    """Wait for something that may come; say whether it came."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def _is_provider(process: psutil.Process) -> bool:
