@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how many requests it accepts in a second; 429 to the others (default: any number)",
     )
     add(
-        "--answer",
+        "--reset-response",
         choices=("documented", "with-credentials"),
         default="documented",
         help="response to a reset: without credentials, as documented, or with them, as until 2025",
@@ -135,7 +135,7 @@ def _emulator(options: argparse.Namespace) -> Emulator:
         requests_per_second=options.requests_per_second,
         redis_servers=not options.no_redis_servers,
         tls=not options.no_tls,
-        answer=options.answer.replace("-", "_"),
+        reset_response=options.reset_response.replace("-", "_"),
         host=options.host,
         port=options.port,
         email=options.email,

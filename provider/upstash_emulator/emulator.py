@@ -37,7 +37,7 @@ class Emulator:
         requests_per_second: int = 0,
         redis_servers: bool = True,
         tls: bool = True,
-        answer: ResetResponse = "documented",
+        reset_response: ResetResponse = "documented",
         show_credentials_on_get: bool = True,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -54,7 +54,7 @@ class Emulator:
             redis_servers: Whether a redis-server runs for each database. Without them only the
                 Developer API and REST `PING` work, for fleets of any size.
             tls: Whether clients reach Redis over TLS, as at Upstash; REST clients always do.
-            answer: Response to a reset: `documented`, without credentials, or
+            reset_response: Response to a reset: `documented`, without credentials, or
                 `with_credentials`, as it was until 2025.
             show_credentials_on_get: Whether `GET /v2/redis/database/{id}` shows credentials.
             host: Where the Developer API listens.
@@ -72,7 +72,7 @@ class Emulator:
                 redis_servers=redis_servers,
                 tls=tls,
                 settings=Settings(
-                    reset_response=answer,
+                    reset_response=reset_response,
                     show_credentials_on_get=show_credentials_on_get,
                     latency_seconds=latency_seconds,
                     requests_per_second=requests_per_second,
@@ -182,12 +182,12 @@ class Emulator:
         return sum(database.resets for database in self.databases)
 
     @property
-    def answer(self) -> ResetResponse:
+    def reset_response(self) -> ResetResponse:
         """Response to a reset; may be set."""
         return self._simulation.settings.reset_response
 
-    @answer.setter
-    def answer(self, response: ResetResponse) -> None:
+    @reset_response.setter
+    def reset_response(self, response: ResetResponse) -> None:
         self._change_settings(reset_response=response)
 
     @property

@@ -146,7 +146,7 @@ def measure(case: Case, rounds: int, results: Results) -> None:
     with Emulator(
         databases=case.databases,
         redis_servers=case.verify,
-        answer="with_credentials",
+        reset_response="with_credentials",
     ) as upstash:
         for _ in range(rounds):
             for kind in kinds:

@@ -93,7 +93,9 @@ def run_sequence(plan: Plan, folder: Path) -> Record:
         BrokenPromiseError: A reset was made that nothing asked for, or the like.
     """
     with Emulator(databases=2) as emulator:
-        emulator.answer = "documented" if plan.account == "documented" else "with_credentials"
+        emulator.reset_response = (
+            "documented" if plan.account == "documented" else "with_credentials"
+        )
         emulator.databases[0].credential_protection = plan.account == "protected"
         sequence = Sequence(plan, folder, emulator)
         try:

@@ -153,7 +153,7 @@ def test_fleet_without_redis_servers_resets_and_replies_to_ping() -> None:
 
 def test_reset_response_that_does_not_exist_is_rejected() -> None:
     with pytest.raises(EmulatorError, match="documented, with_credentials"):
-        Emulator(answer="new")
+        Emulator(reset_response="new")
 
 
 def test_environment_is_all_that_a_program_needs() -> None:

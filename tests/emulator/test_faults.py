@@ -125,7 +125,7 @@ def test_fields_left_out_of_a_list_change_nothing(emulator: Emulator, api: Api) 
 def test_other_database_is_described_but_not_reset(
     emulator: Emulator, api: Api, database: EmulatedDatabase
 ) -> None:
-    emulator.answer = "with_credentials"
+    emulator.reset_response = "with_credentials"
     other = emulator.databases[1]
     emulator.fault(Fault.other_database(other.id))
     body = api.reset(database).json()

@@ -78,7 +78,7 @@ def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rot
         ),
         "broken": (
             Fault.status(500),
-            f"{url} failed (500); reading it back shows that the password has not changed",
+            f"{url} failed (500); a read of the database shows that the password has not changed",
         ),
     }
     for name in faults:
@@ -94,7 +94,7 @@ def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rot
     suspended = rotations.declare("suspended")
     suspended.suspend()
     expected["suspended"] = (
-        f"error: Redis database '{suspended.id}' is suspended and can't be reset; nothing has "
+        f"error: Redis database '{suspended.id}' is suspended and cannot be reset; nothing has "
         "changed: resume it in the Upstash console first"
     )
     rotations.declare("unreadable")
@@ -108,7 +108,7 @@ def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rot
     (unreadable,) = [line for line in diagnostics_of(shown, "unreadable") if "error: " in line]
     assert "does not permit it " in unreadable
     assert unreadable.endswith("nothing has changed")
-    assert "knows no such database in this account (404); nothing has changed" in "\n".join(
+    assert "has no such database in this account (404); nothing has changed" in "\n".join(
         diagnostics_of(shown, "unknown")
     )
     updated = {f"{name}_update": 1 for name in faults}
@@ -133,10 +133,10 @@ def test_a_wait_shows_on_the_resources_row_with_its_reason(rotations: Rotations)
     database.credential_protection = True
     text = rotations.up()
     what = f"cannot reset the password of Redis database '{database.id}': {rotations.emulator.url}"
-    lost = "closed the connection before it had answered"
+    lost = "closed the connection before it responded"
     cache = "\n".join(diagnostics_of(text, "cache"))
-    assert f"{what} is still limiting requests (429): try again later; trying again in " in cache
-    assert f"{what} {lost}: the password is read back to see whether it has changed" in cache
+    assert f"{what} is rate limiting requests (429); retrying in " in cache
+    assert f"{what} {lost}: reading the database to see whether its password changed" in cache
     late = "\n".join(diagnostics_of(text, "late"))
     assert "waiting up to 10 s for the database to accept the new credential" in late
     assert "warning" not in text
@@ -151,8 +151,8 @@ def test_details_show_when_they_are_asked_for(
     stack.environment["UPSTASH_ROTATION_DEBUG"] = "1"
     text = stack.up()
     reset = f"POST /v2/redis/reset-password/{database.id}: 200 in "
-    assert f"pulumi_upstash_rotation.transport: {reset}" in text
-    assert "pulumi_upstash_rotation.verification: Redis accepts the new password" in text
+    assert f"pulumi_upstash_rotation.http.client: {reset}" in text
+    assert "pulumi_upstash_rotation.upstash.probe: Redis accepts the new password" in text
     assert database.password not in text
     assert upstash_emulator.api_key not in text
 

@@ -68,7 +68,7 @@ def test_a_list_that_cannot_be_read_is_one_error(
     with pytest.raises(PulumiError) as raised:
         stack.preview()
     assert (
-        f"error: cannot list the Redis databases: {upstash_emulator.url} refused the e-mail and "
+        f"error: cannot list the Redis databases: {upstash_emulator.url} rejected the e-mail and "
         "API key (401): use a Developer API key of a native Upstash account, with that account's "
         "e-mail; nothing has changed\n"
     ) in str(raised.value)

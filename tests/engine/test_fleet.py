@@ -46,7 +46,7 @@ def calls(fleet: Emulator) -> Counter[str]:
 def test_a_command_makes_no_call_that_it_does_not_need(
     fleet: Emulator, new_stack: StackFactory
 ) -> None:
-    fleet.answer = "with_credentials"
+    fleet.reset_response = "with_credentials"
     stack = stack_of(fleet, 24, new_stack)
     # Long enough for calls to overlap, however busy the machine is.
     fleet.latency_seconds = 1.5
@@ -83,7 +83,7 @@ def test_a_command_makes_no_call_that_it_does_not_need(
 def test_a_fleet_under_a_limited_api_rotates_and_no_database_twice(
     fleet: Emulator, new_stack: StackFactory, size: int
 ) -> None:
-    fleet.answer = "with_credentials"
+    fleet.reset_response = "with_credentials"
     stack = stack_of(fleet, size, new_stack)
     stack.up("--parallel", "64")
     assert {each.resets for each in fleet.databases[:size]} == {1}

@@ -294,11 +294,11 @@ def test_a_declaration_that_cannot_work_is_one_error_before_any_reset(
         ),
         cache + rotation("again", database_id=id_): (
             f"Redis database '{id_}' is declared more than once, by again and cache: each rotation "
-            "would make the other's password useless, so keep one"
+            "would revoke the other's password, so keep one"
         ),
         cache + rotation("cache", opts=nested, database_id=id_): (
             f"Redis database '{id_}' is declared more than once, by cache and cache: each rotation "
-            "would make the other's password useless, so keep one"
+            "would revoke the other's password, so keep one"
         ),
     }.items():
         write_program(stack.project, text)

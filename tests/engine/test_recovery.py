@@ -236,7 +236,7 @@ def test_two_stacks_that_rotate_one_database_at_once_are_mended_one_after_the_ot
 def test_a_reset_outside_pulumi_during_an_update_is_adopted_at_once_or_by_a_refresh(
     rotations: Rotations,
 ) -> None:
-    rotations.emulator.answer = "with_credentials"
+    rotations.emulator.reset_response = "with_credentials"
     shown, read = "shown", "read"
     rotations.declare(shown, verify_timeout=1)
     rotations.fault(shown, SLOW_RESPONSE, "reset")

@@ -14,7 +14,7 @@ import upstash_redis
 from upstash_emulator import EmulatedDatabase, Emulator, Fault
 
 from ..support.assertions import assert_live, assert_nothing_left_to_do, connect, opens
-from ..support.messages import CONFIRMED, NOT_TRIED, NOT_SHOWN, UNREACHABLE
+from ..support.messages import CONFIRMED, NOT_SHOWN, NOT_TRIED, UNREACHABLE
 from ..support.programs import ROOT, exported, write_program
 from ..support.stacks import CREDENTIALS, diagnostics_of, stack_factory
 
@@ -175,7 +175,7 @@ def test_a_rotation_makes_only_the_calls_that_it_needs_for_what_the_api_shows(
     rotations.up()
     assert calls("documented") == {"documented": ["reset", "get"]}
 
-    rotations.emulator.answer = "with_credentials"
+    rotations.emulator.reset_response = "with_credentials"
     rotations.declare("documented", triggers={"a": 3})
     rotations.declare("with_credentials")
     rotations.up()

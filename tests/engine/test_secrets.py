@@ -50,7 +50,7 @@ class Canaries:
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    with Emulator(databases=0, api_key=API_KEY, answer="with_credentials") as emulator:
+    with Emulator(databases=0, api_key=API_KEY, reset_response="with_credentials") as emulator:
         yield emulator
 
 
@@ -107,7 +107,7 @@ def test_a_run_that_succeeds_shows_and_stores_no_secret(
     assert cache.resets == 1
     declare(rotations, "cache", 2)
     # The documented response has no credentials: they are read.
-    rotations.emulator.answer = "documented"
+    rotations.emulator.reset_response = "documented"
     commands(rotations, canaries, "preview --json --show-sames", "up --json")
     assert cache.resets == 2
     cache.reset_in_console()

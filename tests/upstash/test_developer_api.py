@@ -318,7 +318,7 @@ def test_long_wait_is_reported(
 def test_no_error_holds_a_credential(
     api: DeveloperApi, emulator: Emulator, database: EmulatedDatabase, fault: Fault
 ) -> None:
-    emulator.answer = "with_credentials"
+    emulator.reset_response = "with_credentials"
     emulator.fault(fault, operation="reset")
     with pytest.raises(ApiError) as raised:
         api.reset_password(database.id)

@@ -72,8 +72,6 @@ class ControlApi:
     async def _change_settings(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
         changes = {name: value for name, value in body.items() if value is not None}
-        if "answer" in changes:
-            changes["reset_response"] = changes.pop("answer")
         self._simulation.settings = dataclasses.replace(self._simulation.settings, **changes)
         return web.json_response(body)
 

@@ -82,7 +82,7 @@ def test_settings_that_are_changed_apply_until_restore(
     api: Api, database: EmulatedDatabase
 ) -> None:
     settings = {
-        "answer": "with_credentials",
+        "reset_response": "with_credentials",
         "show_credentials_on_get": False,
         "latency_seconds": 0.01,
         "requests_per_second": 1000,
@@ -98,7 +98,7 @@ def test_settings_that_are_changed_apply_until_restore(
     ("ask", "message"),
     [
         (
-            lambda api: api.control("PATCH", "/settings", answer="new"),
+            lambda api: api.control("PATCH", "/settings", reset_response="new"),
             "documented, with_credentials",
         ),
         (lambda api: api.control("PATCH", "/settings", colour="red"), "colour"),

@@ -79,7 +79,7 @@ def test_reset_as_documented_returns_every_field_in_its_type_and_no_credentials(
 def test_reset_in_the_old_shape_returns_the_new_credentials(
     emulator: Emulator, api: Api, database: EmulatedDatabase
 ) -> None:
-    emulator.answer = "with_credentials"
+    emulator.reset_response = "with_credentials"
     old = database.password
     body = api.reset(database).json()
     assert set(body) == set(DOCUMENTED) | CREDENTIALS | {"user_email", "database_type"}

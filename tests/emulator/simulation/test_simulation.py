@@ -71,7 +71,7 @@ def test_restore_undoes_every_change(emulator: Emulator, database: EmulatedDatab
     database.take_offline()
     emulator.add_database("extra")
     other.delete()
-    emulator.answer = "with_credentials"
+    emulator.reset_response = "with_credentials"
     emulator.latency_seconds = 9
     emulator.show_credentials_on_get = False
     emulator.clear(restore=True)
@@ -79,7 +79,7 @@ def test_restore_undoes_every_change(emulator: Emulator, database: EmulatedDatab
     assert emulator.databases[0] == database
     assert emulator.databases[1] != other
     assert (database.state, database.credential_protection) == ("active", False)
-    assert (emulator.answer, emulator.latency_seconds) == ("documented", 0)
+    assert (emulator.reset_response, emulator.latency_seconds) == ("documented", 0)
     assert emulator.show_credentials_on_get
     with redis_client(emulator, database, database.password) as client:
         assert client.get("key") is None
