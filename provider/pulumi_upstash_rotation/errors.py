@@ -5,7 +5,7 @@ RotationError
 ├── InvalidInputError                an argument of a resource; raised before any request
 ├── DuplicateDeclarationError        a database that one program declares twice
 ├── PartialFailureError              an operation failed; the state must keep what is known
-└── ApiError                         a call to the Upstash Developer API
+└── ApiError                         a call to an HTTP API, such as the Developer API
     ├── RequestNotSentError          the request was not sent, so nothing has changed
     ├── UnreadableResponseError      a success whose body is not the documented JSON
     ├── IndeterminateOutcomeError    the request may have been sent; no readable response came
@@ -73,7 +73,7 @@ class PartialFailureError(RotationError):
 
 
 class ApiError(RotationError):
-    """A call to the Upstash Developer API failed.
+    """A call to an HTTP API failed.
 
     Attributes:
         problem: What failed.

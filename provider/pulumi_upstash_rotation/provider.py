@@ -1,6 +1,6 @@
 """The dynamic providers, by the names that every stack's state holds. Nothing else belongs here.
 
-A state names the class that serves a resource by its import path. So
+Every state stores the import path of its provider class. So
 `pulumi_upstash_rotation.provider.RedisPasswordRotationProvider` must never move or be renamed.
 """
 

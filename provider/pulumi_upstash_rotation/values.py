@@ -1,4 +1,4 @@
-"""Plain values that all rooms share: what Pulumi can store, how values compare, times, findings."""
+"""Plain values that all rooms share: JSON and unknown values, times, a verification's result."""
 
 from __future__ import annotations
 
@@ -30,11 +30,14 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True)
 class Verification:
-    """What a database itself answered when it was tried with a credential.
+    """Result of trying a database with its credentials.
+
+    It stands here because the probe makes it and the rotation's record keeps it.
 
     Attributes:
-        verified: It accepted the new credential. It rejected the previous one, where that is known.
-        message: What it answered, or why it was not tried. Holds no secret.
+        verified: True if it accepted the new credential and rejected the previous one. If the
+            previous one is not known, only the first part counts.
+        message: What the database did, or why it was not tried. Holds no secret.
     """
 
     verified: bool
@@ -101,7 +104,7 @@ def same_value(a: object, b: object) -> bool:
 
 
 def storable(value: Any) -> Any:  # noqa: ANN401  any JSON value in, the same shape out
-    """Return a JSON value with each number that Pulumi would corrupt or reject as a string."""
+    """Return a JSON value with a string for each number that Pulumi would corrupt or reject."""
     match value:
         case dict():
             return {key: storable(item) for key, item in value.items()}

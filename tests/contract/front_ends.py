@@ -24,13 +24,13 @@ from pulumi_upstash_rotation.errors import ConfigurationError, PartialFailureErr
 from pulumi_upstash_rotation.frontends.engine import context as engine_context
 from pulumi_upstash_rotation.frontends.engine import log
 from pulumi_upstash_rotation.resources import handler_of
-from pulumi_upstash_rotation.resources.handler import Run
+from pulumi_upstash_rotation.resources.seam import Run
 from pulumi_upstash_rotation.values import UNKNOWN, mark_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pulumi_upstash_rotation.resources.handler import Resource
+    from pulumi_upstash_rotation.resources.seam import Resource
     from pulumi_upstash_rotation.upstash.account import Account
     from pulumi_upstash_rotation.upstash.settings import Settings
 
@@ -129,7 +129,7 @@ class HandlerItself:
 
     def diff(self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Observed:
         assert id_
-        context = self._upstash.context(preview=True, run=self._run)
+        context = self._upstash.preview(run=self._run)
         try:
             diff = self._handler.diff(outputs, arguments, context)
         except RotationError as error:
@@ -163,7 +163,8 @@ class HandlerItself:
         self, method: Callable[..., Resource | None], *arguments: Any, preview: bool = False
     ) -> Observed:
         try:
-            made = method(*arguments, self._upstash.context(preview=preview, run=self._run))
+            surroundings = self._upstash.preview if preview else self._upstash.operation
+            made = method(*arguments, surroundings(run=self._run))
         except PartialFailureError as error:
             kept = self._resource(error.id, error.outputs)
             return replace(kept, failure=str(error), kept=True)

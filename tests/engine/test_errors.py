@@ -74,7 +74,7 @@ def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rot
     faults = {
         "forbidden": (
             Fault.status(403),
-            f"{url} does not permit it with this API key (403); the password has not changed",
+            f"{url} denies this to the API key (403); the password has not changed",
         ),
         "broken": (
             Fault.status(500),
@@ -106,7 +106,7 @@ def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rot
     errors = {name: [line for line in found[name] if "error: " in line] for name in expected}
     assert errors == {name: [line] for name, line in expected.items()}
     (unreadable,) = [line for line in diagnostics_of(shown, "unreadable") if "error: " in line]
-    assert "does not permit it " in unreadable
+    assert "denies this to the API key " in unreadable
     assert unreadable.endswith("nothing has changed")
     assert "has no such database in this account (404); nothing has changed" in "\n".join(
         diagnostics_of(shown, "unknown")
@@ -136,7 +136,7 @@ def test_a_wait_shows_on_the_resources_row_with_its_reason(rotations: Rotations)
     lost = "closed the connection before it responded"
     cache = "\n".join(diagnostics_of(text, "cache"))
     assert f"{what} is rate limiting requests (429); retrying in " in cache
-    assert f"{what} {lost}: reading the database to see whether its password changed" in cache
+    assert f"{what} {lost}. Reading the database to check whether the password changed" in cache
     late = "\n".join(diagnostics_of(text, "late"))
     assert "waiting up to 10 s for the database to accept the new credential" in late
     assert "warning" not in text

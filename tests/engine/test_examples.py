@@ -69,7 +69,7 @@ def test_a_list_that_cannot_be_read_is_one_error(
         stack.preview()
     assert (
         f"error: cannot list the Redis databases: {upstash_emulator.url} rejected the e-mail and "
-        "API key (401): use a Developer API key of a native Upstash account, with that account's "
+        "API key (401). Use a Developer API key of a native Upstash account, with that account's "
         "e-mail; nothing has changed\n"
     ) in str(raised.value)
     assert "Traceback" not in str(raised.value)

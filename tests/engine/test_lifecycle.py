@@ -293,12 +293,12 @@ def test_a_declaration_that_cannot_work_is_one_error_before_any_reset(
             "to adopt the password that the database has"
         ),
         cache + rotation("again", database_id=id_): (
-            f"Redis database '{id_}' is declared more than once, by again and cache: each rotation "
-            "would revoke the other's password, so keep one"
+            f"Redis database '{id_}' is declared by again and cache. Each rotation would revoke "
+            "the other's password. Keep one"
         ),
         cache + rotation("cache", opts=nested, database_id=id_): (
-            f"Redis database '{id_}' is declared more than once, by cache and cache: each rotation "
-            "would revoke the other's password, so keep one"
+            f"Redis database '{id_}' is declared by cache and cache. Each rotation would revoke "
+            "the other's password. Keep one"
         ),
     }.items():
         write_program(stack.project, text)

@@ -51,9 +51,9 @@ RESET = Request(
     if_not_applied="it has not changed",
     if_maybe_applied="it may have changed",
 )
-NOT_TRUSTED = "has a certificate that is not trusted (REQUESTS_CA_BUNDLE names what is)"
+NOT_TRUSTED = "has an untrusted certificate (add its authority with REQUESTS_CA_BUNDLE)"
 NO_PROXY = "could not be reached through the proxy (HTTPS_PROXY names it)"
-BROKEN_OFF = "broke off the connection while it was being made"
+BROKEN_OFF = "closed the connection during the handshake"
 
 
 @pytest.fixture
@@ -147,10 +147,10 @@ def test_empty_variable_counts_as_absent(
 def test_named_authorities_come_on_top_of_the_usual_ones(
     bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = trust_store().cert_store_stats()["x509_ca"]
+    usual = trust_store("http").cert_store_stats()["x509_ca"]
     trust_store.cache_clear()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
-    assert trust_store().cert_store_stats()["x509_ca"] == usual + 1 > 2
+    assert trust_store("http").cert_store_stats()["x509_ca"] == usual + 1 > 2
 
 
 @pytest.mark.parametrize("variable", TRUST_VARIABLES)
@@ -172,7 +172,9 @@ def test_bundle_that_cannot_be_read_is_a_configuration_error_and_nothing_is_sent
     monkeypatch.setenv(variable, str(tmp_path / "bundle.pem"))
     with pytest.raises(ConfigurationError) as raised:
         new_client(tls_server.url)
-    assert str(raised.value) == f"cannot read the certificates that {variable} names"
+    assert str(raised.value) == (
+        f"cannot read the certificates that {variable} names. Correct or unset it"
+    )
     assert tls_server.connections == 0
 
 
@@ -388,7 +390,7 @@ def test_handshake_without_a_response_sends_nothing(
     ("greeting", "what", "attempts"),
     [
         (b"", BROKEN_OFF, MAX_ATTEMPTS),
-        (b"HTTP/1.1 200 OK\r\n\r\n", "does not speak TLS as it should", 1),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "failed the TLS handshake", 1),
     ],
 )
 def test_handshake_that_fails_sends_nothing(

@@ -70,9 +70,9 @@ def test_url_over_https_or_to_this_machine_is_allowed(url: str) -> None:
         ("http://api.upstash.com", NOT_HTTPS),
         ("http://127.0.0.1.evil.test", NOT_HTTPS),
         ("http://localhost.evil.test", NOT_HTTPS),
-        ("https://user:pass@x.test", "must not hold credentials"),
-        ("https://user@x.test", "must not hold credentials"),
-        ("http://localhost@evil.test", "must not hold credentials"),
+        ("https://user:pass@x.test", "must not hold credentials. Set the e-mail and the API key apart from it"),
+        ("https://user@x.test", "must not hold credentials. Set the e-mail and the API key apart from it"),
+        ("http://localhost@evil.test", "must not hold credentials. Set the e-mail and the API key apart from it"),
     ],
 )
 def test_url_with_a_problem_is_named_once(url: str, problem: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_upstash_rotation.rotation.decision import NOTHING_DUE, Decision, decide, decide_first
-from pulumi_upstash_rotation.rotation.inputs import DeclaredInputs
+from pulumi_upstash_rotation.rotation.inputs import DeclaredRotation
 from pulumi_upstash_rotation.rotation.record import Cause, Reason, RotationRecord
 from pulumi_upstash_rotation.values import UNKNOWN
 
@@ -23,13 +23,13 @@ MOMENTS = st.integers(0, 7300).map(lambda days: NOW + timedelta(days=days, secon
 
 
 def decided(new: dict[str, Any], old: dict[str, Any]) -> Decision:
-    return decide(DeclaredInputs(new), RotationRecord(triggers=old), now=NOW)
+    return decide(DeclaredRotation(new), RotationRecord(triggers=old), now=NOW)
 
 
 def by_time(
     days: Any = None, schedule: Any = None, *, rotated_at: datetime | None = None, now: Any = NOW
 ) -> Decision:
-    inputs = DeclaredInputs(rotation_days=days, rotation_schedule=schedule)
+    inputs = DeclaredRotation(rotation_days=days, rotation_schedule=schedule)
     return decide(inputs, RotationRecord(rotated_at), now=now)
 
 
@@ -75,17 +75,17 @@ def test_trigger_with_a_new_value_is_a_reason(
 
 def test_first_rotation_is_due_by_default() -> None:
     expected = Decision(rotate=True, reason=Reason(Cause.CREATE))
-    assert decide_first(DeclaredInputs()) == expected
-    assert decide_first(DeclaredInputs(rotate_on_create=UNKNOWN)) == expected
+    assert decide_first(DeclaredRotation()) == expected
+    assert decide_first(DeclaredRotation(rotate_on_create=UNKNOWN)) == expected
 
 
 def test_first_rotation_with_rotate_on_create_false_adopts() -> None:
-    inputs = DeclaredInputs(rotate_on_create=False, rotation_days=0.001)
+    inputs = DeclaredRotation(rotate_on_create=False, rotation_days=0.001)
     assert decide_first(inputs) == Decision(rotate=False, reason=Reason(Cause.ADOPTED))
 
 
 def test_unknown_triggers_are_an_uncertain_reason() -> None:
-    decision = decide(DeclaredInputs(UNKNOWN), RotationRecord(triggers={"a": 1}), now=NOW)
+    decision = decide(DeclaredRotation(UNKNOWN), RotationRecord(triggers={"a": 1}), now=NOW)
     assert decision == Decision(rotate=True, reason=Reason(Cause.TRIGGER), uncertain=True)
 
 
@@ -131,7 +131,7 @@ def test_time_without_a_last_rotation_is_no_reason() -> None:
 
 
 def test_trigger_is_named_before_time() -> None:
-    inputs = DeclaredInputs({"a": 1}, rotation_days=1)
+    inputs = DeclaredRotation({"a": 1}, rotation_days=1)
     record = RotationRecord(NOW - timedelta(days=9))
     assert reason_of(decide(inputs, record, now=NOW)) == "trigger: a"
 
@@ -158,9 +158,9 @@ def test_rotation_once_due_stays_due_until_it_is_done(
 def test_trigger_with_stale_engine_inputs_is_not_left_to_the_engine(triggers: Any) -> None:
     """The engine holds older triggers then, and so finds no changed input."""
     record = RotationRecord(triggers={"a": 2})
-    decision = decide(DeclaredInputs(triggers), record, now=NOW, engine_inputs_stale=True)
+    decision = decide(DeclaredRotation(triggers), record, now=NOW, engine_inputs_stale=True)
     assert (decision.rotate, decision.by_input) == (True, False)
-    assert decide(DeclaredInputs(triggers), record, now=NOW).by_input
+    assert decide(DeclaredRotation(triggers), record, now=NOW).by_input
 
 
 @given(TRIGGERS)
@@ -199,4 +199,4 @@ def test_same_program_after_a_rotation_is_not_due(old: dict[str, Any], new: dict
 
 def test_secret_triggers_are_not_in_a_repr() -> None:
     canary = {"a": "canary"}
-    assert "canary" not in repr(DeclaredInputs(canary)) + repr(RotationRecord(triggers=canary))
+    assert "canary" not in repr(DeclaredRotation(canary)) + repr(RotationRecord(triggers=canary))

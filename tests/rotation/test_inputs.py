@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pulumi_upstash_rotation.errors import InvalidInputError
 from pulumi_upstash_rotation.rotation.inputs import (
     CHECKS,
-    DeclaredInputs,
-    KnownInputs,
+    DeclaredRotation,
+    KnownRotation,
     find_problems,
     flag_problem,
     optional,
@@ -111,8 +111,8 @@ def test_optional_argument_may_be_unknown_or_absent_and_not_wrong() -> None:
     assert check("x") == "must be True or False"
 
 
-@pytest.mark.parametrize("kind", [DeclaredInputs, KnownInputs])
-def test_parse_without_arguments_returns_the_defaults(kind: type[DeclaredInputs]) -> None:
+@pytest.mark.parametrize("kind", [DeclaredRotation, KnownRotation])
+def test_parse_without_arguments_returns_the_defaults(kind: type[DeclaredRotation]) -> None:
     assert parse(kind, CHECKS, {}) == parse(kind, CHECKS, dict.fromkeys(CHECKS)) == kind()
     assert vars(kind()) == {
         "triggers": {},
@@ -126,28 +126,28 @@ def test_parse_without_arguments_returns_the_defaults(kind: type[DeclaredInputs]
 
 def test_parse_raises_the_first_problem() -> None:
     with pytest.raises(InvalidInputError, match="^triggers must be a map") as raised:
-        parse(DeclaredInputs, CHECKS, {"triggers": 1, "verify": 2})
+        parse(DeclaredRotation, CHECKS, {"triggers": 1, "verify": 2})
     assert raised.value.argument == "triggers"
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_parse_of_known_inputs_with_an_unknown_value_names_the_argument(name: str) -> None:
-    with pytest.raises(InvalidInputError, match=f"^{name} must be known by now$"):
-        parse(KnownInputs, CHECKS, {name: UNKNOWN})
-    assert has_unknown(getattr(parse(DeclaredInputs, CHECKS, {name: UNKNOWN}), name))
+    with pytest.raises(InvalidInputError, match=f"^{name} is not known yet; please report it$"):
+        parse(KnownRotation, CHECKS, {name: UNKNOWN})
+    assert has_unknown(getattr(parse(DeclaredRotation, CHECKS, {name: UNKNOWN}), name))
 
 
 def test_parse_of_known_inputs_finds_an_unknown_value_at_any_depth() -> None:
-    with pytest.raises(InvalidInputError, match="^triggers must be known by now$"):
-        parse(KnownInputs, CHECKS, {"triggers": {"a": [{"b": UNKNOWN}]}})
+    with pytest.raises(InvalidInputError, match="^triggers is not known yet; please report it$"):
+        parse(KnownRotation, CHECKS, {"triggers": {"a": [{"b": UNKNOWN}]}})
 
 
 @given(
-    st.sampled_from([DeclaredInputs, KnownInputs]),
+    st.sampled_from([DeclaredRotation, KnownRotation]),
     st.dictionaries(st.sampled_from([*CHECKS, "other"]), st.from_type(object)),
 )
 def test_parse_of_anything_returns_inputs_or_raises_our_error(
-    kind: type[DeclaredInputs], arguments: dict[str, Any]
+    kind: type[DeclaredRotation], arguments: dict[str, Any]
 ) -> None:
     if find_problems(CHECKS, arguments):
         with pytest.raises(InvalidInputError):

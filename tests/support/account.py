@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pulumi_upstash_rotation.resources.handler import Context, Run
+from pulumi_upstash_rotation.resources.seam import Context, Operation, Run
 from pulumi_upstash_rotation.upstash.account import Account
 from pulumi_upstash_rotation.upstash.database import parse_database
 from pulumi_upstash_rotation.values import Verification
@@ -91,12 +91,17 @@ class ScriptedUpstash:
     def account(self) -> Account:
         """The account, as a front end passes it to a handler."""
         api = cast("DeveloperApi", self)
-        return Account(lambda: api, self._verify, self._prepare, self.clock.sleep)
+        return Account(lambda: api, self._verify, self._prepare)
 
-    def context(self, *, preview: bool = False, run: Run | None = None) -> Context:
-        """Return what surrounds a call. A preview has no account."""
-        account = None if preview else self.account
-        return Context(self.clock.now, self.reporter, run or Run(), account)
+    def preview(self, run: Run | None = None) -> Context:
+        """Return what surrounds a call that must change nothing. It has no account."""
+        return Context(self.clock.now, self.reporter, run or Run())
+
+    def operation(self, run: Run | None = None) -> Operation:
+        """Return what surrounds a call that carries something out."""
+        return Operation(
+            self.clock.now, self.reporter, run or Run(), self.account, self.clock.sleep
+        )
 
     def reset_password(self, database_id: str) -> Database:
         self.databases.append(database_id)

@@ -86,6 +86,19 @@ def test_preparation_reads_the_trust_store_once_in_the_background(
     assert trust_store.cache_info().currsize == 1
 
 
+def test_verification_that_cannot_be_loaded_is_a_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user's module may hide a library. The reset has happened by then."""
+    monkeypatch.setitem(sys.modules, "pulumi_upstash_rotation.upstash.probe", None)
+    account = open_account(no_settings, print)
+    database = parse_database(WITH_CREDENTIALS)
+    verification = account.verify(database, Credentials(), timeout_seconds=1)
+    assert verification == Verification(
+        verified=False, message="not verified: unexpected ModuleNotFoundError; please report it"
+    )
+
+
 def test_preparation_that_fails_is_silent(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

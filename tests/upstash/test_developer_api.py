@@ -68,13 +68,13 @@ def test_reset_and_read_are_one_request_each(
         (
             Fault.status(401),
             AuthenticationError,
-            "rejected the e-mail and API key (401): use a Developer API key of a native Upstash "
+            "rejected the e-mail and API key (401). Use a Developer API key of a native Upstash "
             "account, with that account's e-mail",
         ),
         (
             Fault.status(403),
             PermissionDeniedError,
-            "does not permit it with this API key (403)",
+            "denies this to the API key (403)",
         ),
         (
             Fault.status(404),
@@ -246,7 +246,7 @@ def test_read_only_key_reads_and_its_reset_is_rejected_by_name(
     assert api.get_database(database.id).database_id == database.id
     with pytest.raises(PermissionDeniedError) as raised:
         api.reset_password(database.id)
-    what = "rejected it because the API key is read-only (403): use a key that may write"
+    what = "rejected it because the API key is read-only (403). Use a key with write access"
     assert str(raised.value).endswith(f" {what}{UNCHANGED}")
     assert database.resets == 0
 
@@ -258,7 +258,7 @@ def test_reset_of_a_suspended_database_is_rejected_by_name(
     with pytest.raises(ResponseStatusError) as raised:
         api.reset_password(database.id)
     assert str(raised.value).endswith(
-        f" rejected it because the database is suspended (400): resume it in the console{UNCHANGED}"
+        f" rejected it because the database is suspended (400). Resume it in the console{UNCHANGED}"
     )
 
 
@@ -411,7 +411,9 @@ def test_client_with_an_unreadable_bundle_is_a_configuration_error_before_any_re
         api = DeveloperApi(lambda: client_for(settings))
         with pytest.raises(ConfigurationError) as raised:
             api.reset_password("x")
-    assert str(raised.value) == "cannot read the certificates that REQUESTS_CA_BUNDLE names"
+    assert str(raised.value) == (
+        "cannot read the certificates that REQUESTS_CA_BUNDLE names. Correct or unset it"
+    )
     assert server.connections == 0
 
 

@@ -227,7 +227,7 @@ def test_untrusted_certificate_ends_the_verification(
     emulated: EmulatedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    why = "has no certificate that is trusted (REQUESTS_CA_BUNDLE names what is)"
+    why = "has an untrusted certificate (add its authority with REQUESTS_CA_BUNDLE)"
     assert verified(described(emulated)) == not_verified(f"Redis {why}; REST {why}")
 
 
@@ -255,7 +255,7 @@ def test_unreadable_bundle_is_stated(
     if content:
         (tmp_path / "bundle.pem").write_text(content)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
-    why = "was not tried: cannot read the certificates that REQUESTS_CA_BUNDLE names"
+    why = "was not tried: cannot read the certificates that REQUESTS_CA_BUNDLE names. Correct or unset it"
     assert verified(described(emulated)) == not_verified(f"Redis {why}; REST {why}")
 
 

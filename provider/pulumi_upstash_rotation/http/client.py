@@ -41,7 +41,7 @@ MAX_ATTEMPTS: Final = 10
 REPORTED_WAIT_SECONDS: Final = 2.0
 """A wait that is longer is reported."""
 MAX_RESPONSE_BYTES: Final = 8 << 20
-"""A Database object has 2 KB."""
+"""A response is far smaller."""
 
 Report: TypeAlias = "Callable[[str], None]"
 """Shows a user one line."""
@@ -59,8 +59,8 @@ class Request:
         path: Path below the API's base URL, escaped.
         effect: What it does at the server.
         attempt: What it tries, as in "cannot ATTEMPT".
-        if_not_applied: What is true if the request was surely not applied.
-        if_maybe_applied: What is true if the request may have been applied.
+        if_not_applied: True statement if the server did not apply the request.
+        if_maybe_applied: True statement if the server may have applied it.
     """
 
     method: Literal["GET", "POST"]
@@ -179,7 +179,8 @@ class HttpClient:
         except Exception as error:  # noqa: BLE001  whatever it is, the request may have been sent
             # Its text holds the URL and, at worst, a piece of the response.
             kinds = " < ".join(type(cause).__name__ for cause in causes(error))
-            _LOG.debug("%s %s: %s", request.method, request.path, kinds)
+            sent = "not sent" if not_sent(error) else "may have been sent"
+            _LOG.debug("%s %s: %s, %s", request.method, request.path, kinds, sent)
             if status is None or _is_success(status):
                 raise self._connection_error(request, error, status) from None
         took = self._clock() - started
@@ -193,7 +194,7 @@ class HttpClient:
         kind, what = self._rejection(status, body)
         raise kind(
             f"cannot {request.attempt}: {self._base_url} {what}",
-            request.if_maybe_applied if kind is ServerError else request.if_not_applied,
+            request.if_maybe_applied if issubclass(kind, ServerError) else request.if_not_applied,
             status=status,
             retry_after_seconds=_retry_after(response),
         )
@@ -256,7 +257,7 @@ _backoff = tenacity.wait_exponential(multiplier=0.5, max=15) + tenacity.wait_ran
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Return the seconds to wait: what the API asks for and a backoff."""
+    """Return the seconds to wait: those that the API asks for, plus a backoff."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after_seconds if isinstance(error, ResponseStatusError) else None
     return (asked or 0.0) + _backoff(state)

@@ -1,6 +1,6 @@
 """One way to make a session, one trust store, and whether a request may have been sent.
 
-A connection records when it is being made. An error in that time has surely changed nothing.
+A connection records when it is being made. An error in that time changes nothing at the server.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import platform
 import ssl
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import certifi
@@ -35,8 +35,10 @@ TRUST_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @functools.cache
-def trust_store() -> ssl.SSLContext:
+def trust_store(protocol: Literal["http", "redis"]) -> ssl.SSLContext:
     """Return the authorities that every TLS connection of this package trusts.
+
+    Each protocol has a context of its own, because urllib3 offers HTTP in the context that it uses.
 
     They are this machine's (`SSL_CERT_FILE` replaces them), certifi's, and those that
     `REQUESTS_CA_BUNDLE` names. They are read once: that takes as long as a connection.
@@ -46,6 +48,8 @@ def trust_store() -> ssl.SSLContext:
     """
     context = ssl.create_default_context(cafile=certifi.where())
     context.load_default_certs()
+    if protocol == "http":
+        context.set_alpn_protocols(["http/1.1"])
     name = next((name for name in TRUST_VARIABLES if os.environ.get(name)), None)
     if name:
         bundle = os.environ[name]
@@ -53,7 +57,7 @@ def trust_store() -> ssl.SSLContext:
             kind = "capath" if Path(bundle).is_dir() else "cafile"
             context.load_verify_locations(**{kind: bundle})
         except (OSError, ssl.SSLError):
-            problem = f"cannot read the certificates that {name} names"
+            problem = f"cannot read the certificates that {name} names. Correct or unset it"
             raise ConfigurationError(problem) from None
     return context
 
@@ -76,14 +80,14 @@ def new_session(base_url: str, *, pool_size: int = 1) -> requests.Session:
     session.headers["Accept"] = "application/json"
     # A request to this machine never passes a proxy, which would see what plain http carries.
     session.trust_env = not is_loopback(parts.hostname or "")
-    adapter = _Adapter(trust_store() if parts.scheme == "https" else None, pool_size)
+    adapter = _Adapter(trust_store("http") if parts.scheme == "https" else None, pool_size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
 
 
 class _SendState(threading.local):
-    """Whether this thread's request may have been sent: not while its connection is being made."""
+    """False while this thread makes a connection: its request cannot have been sent."""
 
     may_be_sent = True
 
@@ -92,7 +96,7 @@ _state: Final = _SendState()
 
 
 def start_request() -> None:
-    """Forget what this thread's last request did."""
+    """Mark this thread's request as possibly sent, until it makes a connection."""
     _state.may_be_sent = True
 
 
@@ -147,11 +151,11 @@ class _Adapter(HTTPAdapter):
 
 
 _PROXY: Final = "could not be reached through the proxy (HTTPS_PROXY names it)"
-_BROKEN_OFF: Final = "broke off the connection while it was being made"
+_BROKEN_OFF: Final = "closed the connection during the handshake"
 _NOT_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
     (
         ssl.SSLCertVerificationError,
-        "has a certificate that is not trusted (REQUESTS_CA_BUNDLE names what is)",
+        "has an untrusted certificate (add its authority with REQUESTS_CA_BUNDLE)",
         False,
     ),
     (ProxyError, _PROXY, False),
@@ -159,7 +163,7 @@ _NOT_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
     (requests.exceptions.InvalidSchema, _PROXY, False),
     (LocationValueError, _PROXY, False),
     (ssl.SSLEOFError, _BROKEN_OFF, True),
-    (ssl.SSLError, "does not speak TLS as it should", False),
+    (ssl.SSLError, "failed the TLS handshake", False),
     (NewConnectionError, "could not be reached", True),
     (requests.Timeout, f"did not connect within {CONNECT_TIMEOUT_SECONDS:.0f} s", True),
     (requests.RequestException, _BROKEN_OFF, True),

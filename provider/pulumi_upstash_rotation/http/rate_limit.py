@@ -93,7 +93,7 @@ class RateLimit:
         now = self._clock()
         with self._lock:
             self._resume_at = max(self._resume_at, now + seconds)
-            # Requests that were in flight together are limited together: that is one reason.
+            # Requests in flight together get their 429 together. Halve once.
             if waiter.sent_at >= self._halved_at:
                 self._limit = max(1.0, self._limit / 2)
                 self._halved_at = now

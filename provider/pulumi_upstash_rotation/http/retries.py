@@ -28,7 +28,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Retry:
+class RetryRule:
     """One row of the table.
 
     Attributes:
@@ -47,13 +47,13 @@ _REPEATABLE: Final = frozenset({Effect.READ, Effect.IDEMPOTENT})
 _NONE: Final = frozenset[Effect]()
 
 RETRIES: Final = (
-    Retry(Outcome.NOT_CONNECTED, _ALL, "the request was not sent"),
-    Retry(Outcome.NOT_TRUSTED, _NONE, "the request was not sent, and a retry cannot help"),
-    Retry(Outcome.RATE_LIMITED, _ALL, "the server did not process the request"),
-    Retry(Outcome.NO_RESPONSE, _REPEATABLE, "the request may have been applied"),
-    Retry(Outcome.SERVER_ERROR, _REPEATABLE, "the request may have been applied"),
-    Retry(Outcome.UNREADABLE, _NONE, "the request was applied"),
-    Retry(Outcome.REJECTED, _NONE, "a retry cannot help"),
+    RetryRule(Outcome.NOT_CONNECTED, _ALL, "the request was not sent"),
+    RetryRule(Outcome.NOT_TRUSTED, _NONE, "the request was not sent, and a retry cannot help"),
+    RetryRule(Outcome.RATE_LIMITED, _ALL, "the server did not process the request"),
+    RetryRule(Outcome.NO_RESPONSE, _REPEATABLE, "the request may have been applied"),
+    RetryRule(Outcome.SERVER_ERROR, _REPEATABLE, "the request may have been applied"),
+    RetryRule(Outcome.UNREADABLE, _NONE, "the request was applied"),
+    RetryRule(Outcome.REJECTED, _NONE, "a retry cannot help"),
 )
 """Every outcome once."""
 

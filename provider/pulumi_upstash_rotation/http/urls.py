@@ -29,7 +29,7 @@ def base_url_problem(url: str, example: str) -> str | None:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         return f"must be a URL such as {example}"
     if parts.username or parts.password:
-        return "must not hold credentials"
+        return "must not hold credentials. Set the e-mail and the API key apart from it"
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         return (
             "must use https. Plain http would show the API key to the network; it is allowed only "

@@ -1,13 +1,15 @@
-"""What a front end asks for: one handler for each resource, behind one seam (`handler.py`)."""
+"""What a front end asks for: one handler for each resource, behind one seam (`seam.py`)."""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .handler import Handler
+    from .seam import Handler
 
 
+@functools.cache
 def handler_of(resource: str) -> Handler:
     """Return the handler of a resource, by the name that programs use.
 

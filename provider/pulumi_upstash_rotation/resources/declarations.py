@@ -1,6 +1,6 @@
-"""One database, one rotation: what running programs have declared so far.
+"""The databases that running programs declare. Each may have one rotation of a kind.
 
-Two rotations of one database would reset it in turns, each making the other's password useless.
+Two rotations of one database would revoke each other's password.
 """
 
 from __future__ import annotations
@@ -16,33 +16,32 @@ class Declarations:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._programs: WeakKeyDictionary[Any, dict[str, WeakKeyDictionary[Any, str]]]
+        self._programs: WeakKeyDictionary[Any, dict[tuple[str, str], WeakKeyDictionary[Any, str]]]
         self._programs = WeakKeyDictionary()
 
-    def add(self, program: object, database_id: str, resource: object, name: str) -> None:
+    def add(self, program: object, database: tuple[str, str], resource: object, name: str) -> None:
         """Remember that a program declares a rotation.
 
         Args:
             program: Any object that lives as long as the program.
-            database_id: Id of the database.
+            database: The resource's type, as programs know it, and the id of the database.
             resource: The declared resource. It is not kept alive.
             name: Its name.
         """
         databases = self._programs.setdefault(program, {})
-        databases.setdefault(database_id, WeakKeyDictionary())[resource] = name
+        databases.setdefault(database, WeakKeyDictionary())[resource] = name
 
-    def check_once(self, program: object, database_id: str) -> None:
-        """Accept a database that only one resource of a program names.
+    def check_once(self, program: object, database: tuple[str, str]) -> None:
+        """Accept a database that only one resource of a type in a program names.
 
         Raises:
             DuplicateDeclarationError: Several do.
         """
-        names = sorted(self._programs.get(program, {}).get(database_id, {}).values())
+        names = sorted(self._programs.get(program, {}).get(database, {}).values())
         if len(names) > 1:
             raise DuplicateDeclarationError(
-                f"Redis database {database_id!r} is declared more than once, by "
-                f"{' and '.join(names)}: each rotation would revoke the other's password, so keep "
-                "one"
+                f"Redis database {database[1]!r} is declared by {' and '.join(names)}. Each "
+                "rotation would revoke the other's password. Keep one"
             )
 
 

@@ -13,7 +13,7 @@ from .schedule import next_rotation
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .inputs import DeclaredInputs
+    from .inputs import DeclaredRotation
     from .record import RotationRecord
 
 
@@ -25,7 +25,7 @@ class Decision:
         rotate: A rotation is due.
         reason: Why. None when nothing is due.
         uncertain: The reason depends on a value that is not known yet.
-        by_input: The reason is a changed argument, which the engine finds itself; not the time.
+        by_input: The engine finds the reason itself, as a changed argument.
     """
 
     rotate: bool
@@ -37,15 +37,15 @@ class Decision:
 NOTHING_DUE = Decision(rotate=False)
 
 
-def decide_first(inputs: DeclaredInputs) -> Decision:
-    """Return what a rotation that was never carried out asks for."""
+def decide_first(inputs: DeclaredRotation) -> Decision:
+    """Decide for a resource that has no rotation yet."""
     if inputs.rotate_on_create:
         return Decision(rotate=True, reason=Reason(Cause.CREATE))
     return Decision(rotate=False, reason=Reason(Cause.ADOPTED))
 
 
 def decide(
-    inputs: DeclaredInputs,
+    inputs: DeclaredRotation,
     record: RotationRecord,
     *,
     now: datetime,
@@ -72,7 +72,7 @@ def decide(
 
 
 def _by_trigger(
-    inputs: DeclaredInputs, record: RotationRecord, *, by_input: bool
+    inputs: DeclaredRotation, record: RotationRecord, *, by_input: bool
 ) -> Decision | None:
     if isinstance(inputs.triggers, Unknown):
         reason = Reason(Cause.TRIGGER)
@@ -89,10 +89,10 @@ def _by_trigger(
     return Decision(rotate=True, reason=reason, uncertain=uncertain, by_input=by_input)
 
 
-def _by_time(inputs: DeclaredInputs, record: RotationRecord, now: datetime) -> Decision | None:
+def _by_time(inputs: DeclaredRotation, record: RotationRecord, now: datetime) -> Decision | None:
     if record.rotated_at is None:
         return None
-    # What is unknown may turn out to be due. What is known to be due is due whatever that says.
+    # An unknown age or schedule makes nothing due. A known one still can.
     days = None if isinstance(inputs.rotation_days, Unknown) else inputs.rotation_days
     schedule = None if isinstance(inputs.rotation_schedule, Unknown) else inputs.rotation_schedule
     due = next_rotation(record.rotated_at, days, schedule)

@@ -1,4 +1,4 @@
-"""What a program declares about a rotation, whatever the credential: checked, known or not yet."""
+"""The arguments of a rotation, for any kind of credential, and their checks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DEFAULT_VERIFY_TIMEOUT_SECONDS: Final = 10.0
 MAX_VERIFY_TIMEOUT_SECONDS: Final = 300
 
 Check: TypeAlias = "Callable[[Any], str | None]"
-"""Returns what is allowed if a value is not, else None."""
+"""Returns what is allowed, or None if the value is allowed."""
 
-_Inputs = TypeVar("_Inputs", bound="DeclaredInputs")
+_Inputs = TypeVar("_Inputs", bound="DeclaredRotation")
 
 
 @dataclass(frozen=True)
-class DeclaredInputs:
+class DeclaredRotation:
     """The declared arguments of a rotation. In a preview, any of them may be unknown.
 
     Attributes:
@@ -46,8 +46,8 @@ class DeclaredInputs:
 
 
 @dataclass(frozen=True)
-class KnownInputs(DeclaredInputs):
-    """The same arguments when something is carried out: Pulumi knows all values by then."""
+class KnownRotation(DeclaredRotation):
+    """The arguments of a create or update. Pulumi calls those with known values only."""
 
     triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     rotation_days: float | None = None
@@ -63,17 +63,17 @@ def parse(
     """Return arguments as inputs of a kind; `checks` names the arguments that it has.
 
     Raises:
-        InvalidInputError: The first argument that is not allowed. For `KnownInputs`, also one that
-            is not known yet.
+        InvalidInputError: The first argument that is not allowed. For `KnownRotation`, also one
+            that is not known yet.
     """
     for problem in find_problems(checks, arguments):
         raise problem
     # What a program leaves out, and what it sets to None, never reaches a provider.
     given = {name: arguments[name] for name in checks if arguments.get(name) is not None}
-    if issubclass(kind, KnownInputs):
+    if issubclass(kind, KnownRotation):
         for name, value in given.items():
             if has_unknown(value):
-                raise InvalidInputError(name, "must be known by now")
+                raise InvalidInputError(name, "is not known yet; please report it")
     return kind(**given)
 
 

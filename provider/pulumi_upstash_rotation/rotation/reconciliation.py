@@ -1,4 +1,4 @@
-"""Whether a credential has changed, judged by two looks at it."""
+"""Whether a credential changed, by comparing the previous one with the live one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Reconciliation(Enum):
-    """What the live credential says about a rotation."""
+    """Result of the comparison."""
 
     SAME = "the live credential is the previous one"
     CHANGED = "the live credential is another one"
@@ -17,7 +17,7 @@ def reconcile(previous: str | None, live: str | None) -> Reconciliation:
     """Compare the live credential with the previous one.
 
     Args:
-        previous: The credential before. None where it is not known.
+        previous: The previous credential. None where it is not known.
         live: The credential that works now. None where it is not shown.
     """
     if not previous or not live:

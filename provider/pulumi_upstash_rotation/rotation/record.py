@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Cause(Enum):
-    """Why a credential is as it is."""
+    """Why a credential was last changed, or was adopted."""
 
     CREATE = "create"
     """The first rotation."""
@@ -28,6 +28,8 @@ class Cause(Enum):
     """It was there before, and was taken over without a rotation."""
     EXTERNAL = "external"
     """It was changed outside Pulumi."""
+    OTHER = "other"
+    """A state names a cause that this version does not know."""
 
 
 _TRIGGER_PREFIX: Final = "trigger: "
@@ -35,28 +37,32 @@ _TRIGGER_PREFIX: Final = "trigger: "
 
 @dataclass(frozen=True)
 class Reason:
-    """A cause and, for a trigger, its name.
+    """A cause, and what belongs to it.
 
     Attributes:
         cause: Why.
-        trigger: Name of the trigger. None where all triggers are still unknown.
+        detail: For a trigger, its name; None where all triggers are still unknown. For `OTHER`, the
+            text in the state.
     """
 
     cause: Cause
-    trigger: str | None = None
+    detail: str | None = None
 
     def __str__(self) -> str:
         """Return the text that outputs and messages show."""
-        if self.cause is not Cause.TRIGGER:
-            return str(self.cause.value)
-        return "triggers" if self.trigger is None else f"{_TRIGGER_PREFIX}{self.trigger}"
+        if self.cause is Cause.TRIGGER:
+            return "triggers" if self.detail is None else f"{_TRIGGER_PREFIX}{self.detail}"
+        return self.detail or str(self.cause.value)
 
     @classmethod
-    def parse(cls, text: str | None) -> Reason | None:
-        """Return the reason that `str()` wrote into a state. None for any other text."""
-        if text is not None and text.startswith(_TRIGGER_PREFIX):
+    def parse(cls, text: str) -> Reason:
+        """Return the reason that `str()` wrote into a state, by whatever version."""
+        if text.startswith(_TRIGGER_PREFIX):
             return cls(Cause.TRIGGER, text.removeprefix(_TRIGGER_PREFIX))
-        return {str(reason): reason for reason in map(cls, Cause)}.get(str(text))
+        return _WITHOUT_DETAIL.get(text) or cls(Cause.OTHER, text)
+
+
+_WITHOUT_DETAIL: Final = {str(reason): reason for reason in map(Reason, Cause)}
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ class RotationRecord:
         count: How often this resource has rotated.
         reason: Why it last rotated. None where nothing is known.
         triggers: The triggers as they were then.
-        verification: What the database answered then. None where nothing is known.
+        verification: Result of its verification. None where nothing is known.
     """
 
     rotated_at: datetime | None = None

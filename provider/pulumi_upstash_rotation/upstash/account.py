@@ -1,20 +1,18 @@
-"""What can be done with an Upstash account and its databases, at one place for both planes.
-
-A preview gets no `Account`, so that it can make no call.
-"""
+"""An Upstash account: its Developer API, and the verification of its databases."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from pulumi_upstash_rotation.values import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pulumi_upstash_rotation.http.client import Report
-    from pulumi_upstash_rotation.values import Verification
 
     from .credentials import Credentials
     from .database import Database
@@ -28,7 +26,7 @@ class Verify(Protocol):
     def __call__(
         self, database: Database, previous: Credentials, *, timeout_seconds: float
     ) -> Verification:
-        """Return what the database answered."""
+        """Return the result."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,14 @@ class Account:
     Attributes:
         open_api: Returns the Developer API. It loads requests and pydantic, which an operation
             that makes no call does not need.
-        verify: Tries the new credential and the previous one on the database itself.
+        verify: Tries the new credential and the previous one on the database itself. It never
+            raises.
         prepare_to_verify: Loads in the background what a verification needs.
-        sleep: Waits, in seconds.
     """
 
     open_api: Callable[[], DeveloperApi]
     verify: Verify
     prepare_to_verify: Callable[[], None]
-    sleep: Callable[[float], None]
 
     @property
     def api(self) -> DeveloperApi:
@@ -71,16 +68,15 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
     def verify(
         database: Database, previous: Credentials, *, timeout_seconds: float
     ) -> Verification:
-        from . import probe
+        try:
+            from . import probe
 
-        return probe.verify(database, previous, timeout_seconds=timeout_seconds, report=report)
+            return probe.verify(database, previous, timeout_seconds=timeout_seconds, report=report)
+        except Exception as error:  # noqa: BLE001  after a reset nothing may fail
+            why = f"not verified: unexpected {type(error).__name__}; please report it"
+            return Verification(verified=False, message=why)
 
-    return Account(
-        open_api=open_api,
-        verify=verify,
-        prepare_to_verify=_prepare_to_verify,
-        sleep=time.sleep,
-    )
+    return Account(open_api=open_api, verify=verify, prepare_to_verify=_prepare_to_verify)
 
 
 _prepared = threading.Event()
@@ -94,8 +90,6 @@ def _prepare_to_verify() -> None:
 
 
 def _load() -> None:
-    import contextlib
-
     with contextlib.suppress(Exception):  # verification itself reports what is wrong
         from . import probe
 

@@ -1,4 +1,4 @@
-"""The three credentials that a reset of a database's password makes anew, and where they go."""
+"""The three credentials that a reset replaces, and the URLs that hold them."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class DeveloperApi:
     def get_database(self, database_id: str) -> Database:
         """Read a Redis database: `GET /v2/redis/database/{id}`.
 
-        With credentials, unless the account or Credential Protection hides them.
+        The response holds the credentials unless the account or Credential Protection hides them.
 
         Raises:
             ConfigurationError: The account's settings are missing or unusable.
@@ -121,11 +121,11 @@ _REJECTIONS: Final[dict[int, tuple[type[ResponseStatusError], str]]] = {
     401: (
         AuthenticationError,
         (
-            "rejected the e-mail and API key (401): use a Developer API key of a native Upstash "
+            "rejected the e-mail and API key (401). Use a Developer API key of a native Upstash "
             "account, with that account's e-mail"
         ),
     ),
-    403: (PermissionDeniedError, "does not permit it with this API key (403)"),
+    403: (PermissionDeniedError, "denies this to the API key (403)"),
     404: (DatabaseNotFoundError, "has no such database in this account (404)"),
     429: (RateLimitedError, "is rate limiting requests (429)"),
 }
@@ -138,10 +138,12 @@ def rejection(status: int, body: bytes) -> tuple[type[ResponseStatusError], str]
     if status < HTTPStatus.BAD_REQUEST:
         return ResponseStatusError, f"responded with a redirect, which is not followed ({status})"
     if b"readonly api key" in body.lower():
-        what = f"rejected it because the API key is read-only ({status}): use a key that may write"
+        what = (
+            f"rejected it because the API key is read-only ({status}). Use a key with write access"
+        )
         return PermissionDeniedError, what
     if b"suspended" in body.lower():
-        what = f"rejected it because the database is suspended ({status}): resume it in the console"
+        what = f"rejected it because the database is suspended ({status}). Resume it in the console"
         return ResponseStatusError, what
     return _REJECTIONS.get(status, (ResponseStatusError, f"rejected the request ({status})"))
 

@@ -80,7 +80,7 @@ def verify(
 
     Args:
         database: The database with its new credentials, where they are known.
-        previous: The credentials before, as far as they are known.
+        previous: The previous credentials, as far as they are known.
         timeout_seconds: How long it may take in all.
         report: Shows a user what takes time, a line each.
     """
@@ -90,10 +90,10 @@ def verify(
         try:
             findings.append(_verify(database, previous, timeout_seconds))
         except Exception as error:  # noqa: BLE001  nothing may fail after a reset
-            # The text of a foreign error may hold a credential; its type has to do.
+            # The text of an unexpected error may hold a secret, so only its type is shown.
             findings.append(_not_verified(f"unexpected {type(error).__name__}: please report it"))
 
-    # A thread, because a name server that does not answer could not be left waiting otherwise.
+    # A thread, because a name lookup has no timeout.
     thread = threading.Thread(target=find, daemon=True)
     thread.start()
     thread.join(min(REPORTED_WAIT_SECONDS, timeout_seconds))
@@ -120,7 +120,7 @@ def _verify(database: Database, previous: Credentials, timeout_seconds: float) -
 
 
 def _final_response(plane: _Plane, timeout_seconds: float) -> tuple[bool, bool]:
-    """Return what a database answers once the change has reached it, or at last."""
+    """Return the first response in which only the new credential works, otherwise the last one."""
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda response: response != (True, False)),
         wait=tenacity.wait_exponential(multiplier=0.1, max=1),
@@ -135,8 +135,8 @@ def _judge(plane: _Plane, response: tuple[bool, bool], seconds: float) -> Verifi
     accepted, previous_accepted = response
     if not accepted:
         what = f"{plane.name} did not accept the new {plane.kind} within {seconds:g} s"
-        advice = "if it was reset outside Pulumi meanwhile, `pulumi refresh` adopts that"
-        return Verification(verified=False, message=f"{what}: {advice}")
+        advice = "If it was reset outside Pulumi meanwhile, `pulumi refresh` adopts that"
+        return Verification(verified=False, message=f"{what}. {advice}")
     accepts = f"{plane.name} accepts the new {plane.kind}"
     if previous_accepted:
         what = f"{accepts}, but still the previous one after {seconds:g} s"
@@ -206,7 +206,7 @@ class _TrustingConnection(redis.Connection):
     def _connect(self) -> ssl.SSLSocket:
         sock: socket.socket = super()._connect()
         try:
-            return trust_store().wrap_socket(sock, server_hostname=self.host)
+            return trust_store("redis").wrap_socket(sock, server_hostname=self.host)
         except BaseException:
             sock.close()
             raise
@@ -245,15 +245,18 @@ def _rest(url: str) -> Accepts:
 
 def prepare() -> None:
     """Do beforehand what a first verification would have to wait for."""
-    trust_store()
+    trust_store("redis")
 
 
 def _why(error: BaseException) -> str:
     """Return what kept a database from being tried, without the error's own text."""
     if isinstance(error, ConfigurationError):
         return f"was not tried: {error}"
-    if any(isinstance(each, ssl.SSLError) for each in causes(error)):
-        return "has no certificate that is trusted (REQUESTS_CA_BUNDLE names what is)"
+    wrapped = list(causes(error))
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in wrapped):
+        return "has an untrusted certificate (add its authority with REQUESTS_CA_BUNDLE)"
+    if any(isinstance(each, ssl.SSLError) for each in wrapped):
+        return "failed the TLS handshake"
     if isinstance(error, redis.ConnectionError | requests.ConnectionError):
         return "could not be reached"
     if isinstance(error, redis.TimeoutError | requests.Timeout):

@@ -8,7 +8,8 @@ from typing import NoReturn
 import pytest
 
 from pulumi_upstash_rotation.errors import ConfigurationError
-from pulumi_upstash_rotation.frontends.engine.context import operation_context, preview_context
+from pulumi_upstash_rotation.frontends.engine.context import new_context, new_operation
+from pulumi_upstash_rotation.resources.seam import Operation
 
 from ...support.account import RecordingReporter
 
@@ -17,12 +18,12 @@ def no_settings() -> NoReturn:
     raise ConfigurationError("no credentials")
 
 
-def test_preview_has_no_account() -> None:
-    assert preview_context(RecordingReporter()).account is None
+def test_context_of_a_preview_is_no_operation() -> None:
+    assert not isinstance(new_context(RecordingReporter()), Operation)
 
 
 def test_operation_needs_no_settings_before_its_first_call() -> None:
-    account = operation_context(RecordingReporter(), no_settings).carry_out()
+    account = new_operation(RecordingReporter(), no_settings).account
     with pytest.raises(ConfigurationError, match="no credentials"):
         account.api.get_database("id")
 
@@ -30,12 +31,12 @@ def test_operation_needs_no_settings_before_its_first_call() -> None:
 def test_contexts_of_one_process_share_its_run() -> None:
     """A provider's process lives for one run of the engine."""
     reporter = RecordingReporter()
-    preview, operation = preview_context(reporter), operation_context(reporter, no_settings)
+    preview, operation = new_context(reporter), new_operation(reporter, no_settings)
     assert preview.run is operation.run
     assert preview.reporter is operation.reporter is reporter
 
 
 def test_now_is_the_present_in_utc() -> None:
-    now = preview_context(RecordingReporter()).now()
+    now = new_context(RecordingReporter()).now()
     assert now.tzinfo is timezone.utc
     assert abs(now - datetime.now(timezone.utc)) < timedelta(minutes=1)

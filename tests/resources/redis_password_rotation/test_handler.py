@@ -18,7 +18,6 @@ from pulumi_upstash_rotation.errors import (
     PartialFailureError,
     ServerError,
 )
-from pulumi_upstash_rotation.resources.handler import Context, Diff, Resource, Run
 from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
     RedisPasswordRotationHandler,
 )
@@ -29,6 +28,7 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
     to_outputs,
     with_pending,
 )
+from pulumi_upstash_rotation.resources.seam import Context, Diff, Resource, Run
 from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason, RotationRecord
 from pulumi_upstash_rotation.upstash.database import parse_database
 from pulumi_upstash_rotation.values import UNKNOWN, Verification
@@ -68,18 +68,18 @@ def arguments_of(triggers: Any = None, **others: Any) -> dict[str, Any]:
 
 
 def create(upstash: ScriptedUpstash, triggers: Any = None, **others: Any) -> Resource:
-    return HANDLER.create(arguments_of(triggers, **others), upstash.context())
+    return HANDLER.create(arguments_of(triggers, **others), upstash.operation())
 
 
 def update(
     upstash: ScriptedUpstash, outputs: dict[str, Any], triggers: Any = None, **others: Any
 ) -> Resource:
     arguments = arguments_of(triggers, **others)
-    return HANDLER.update(DATABASE_ID, outputs, arguments, upstash.context())
+    return HANDLER.update(DATABASE_ID, outputs, arguments, upstash.operation())
 
 
 def read(upstash: ScriptedUpstash, outputs: dict[str, Any]) -> Resource | None:
-    return HANDLER.read(DATABASE_ID, outputs, upstash.context())
+    return HANDLER.read(DATABASE_ID, outputs, upstash.operation())
 
 
 def summary(resource: Resource | None) -> Any:
@@ -106,7 +106,7 @@ def diff(
     outputs: dict[str, Any], triggers: Any = None, **others: Any
 ) -> tuple[Diff, list[tuple[str, str]]]:
     upstash = ScriptedUpstash()
-    found = HANDLER.diff(outputs, arguments_of(triggers, **others), upstash.context(preview=True))
+    found = HANDLER.diff(outputs, arguments_of(triggers, **others), upstash.preview())
     assert upstash.calls == []
     return found, upstash.reporter.lines
 
@@ -238,10 +238,11 @@ def test_create_of_a_suspended_database_resets_nothing() -> None:
 
 def test_create_in_a_preview_plans_unknown_outputs() -> None:
     planned = HANDLER.create(
-        arguments_of(UNKNOWN, database_id=UNKNOWN), ScriptedUpstash().context(preview=True)
+        arguments_of(UNKNOWN, database_id=UNKNOWN), ScriptedUpstash().preview()
     )
     assert planned.id == ""
-    assert set(planned.outputs.values()) == {UNKNOWN}
+    known = {name for name, value in planned.outputs.items() if value is not UNKNOWN}
+    assert known == {"rotate_on_delete", "schema_version"}
 
 
 @pytest.mark.parametrize("name", ["database_id", "triggers", "verify"])
@@ -249,7 +250,7 @@ def test_operation_with_an_unknown_argument_raises_before_any_call(name: str) ->
     """Pulumi knows every value by then."""
     upstash = ScriptedUpstash()
     for act in (create, lambda *_, **others: update(upstash, STORED, **others)):
-        with pytest.raises(InvalidInputError, match=f"^{name} must be known by now$"):
+        with pytest.raises(InvalidInputError, match=f"^{name} is not known yet; please report it$"):
             act(upstash, **{name: UNKNOWN})
     assert upstash.calls == []
 
@@ -320,7 +321,7 @@ def no_account() -> Context:
         raise NO_CREDENTIALS
 
     upstash.before_call = reject
-    return upstash.context()
+    return upstash.operation()
 
 
 def test_update_that_is_not_due_makes_no_call_and_needs_no_credentials() -> None:
@@ -431,7 +432,7 @@ def test_update_that_cannot_read_leaves_a_pending_rotation_pending() -> None:
 
 
 def test_update_in_a_preview_plans_what_a_rotation_will_change() -> None:
-    context = ScriptedUpstash().context(preview=True)
+    context = ScriptedUpstash().preview()
     for outputs, triggers in ((STORED, {"a": 2}), (STORED, UNKNOWN), (PENDING, {"a": 1})):
         planned = HANDLER.update(DATABASE_ID, outputs, arguments_of(triggers), context).outputs
         changed = {name for name, value in planned.items() if value is UNKNOWN}
@@ -440,7 +441,7 @@ def test_update_in_a_preview_plans_what_a_rotation_will_change() -> None:
 
 def test_update_in_a_preview_that_is_not_due_plans_the_stored_outputs() -> None:
     arguments = arguments_of({"a": 1}, rotate_on_delete=True)
-    context = ScriptedUpstash().context(preview=True)
+    context = ScriptedUpstash().preview()
     planned = HANDLER.update(DATABASE_ID, STORED, arguments, context)
     assert planned == Resource(DATABASE_ID, {**STORED, "rotate_on_delete": True})
 
@@ -532,7 +533,7 @@ def test_read_without_a_state_of_no_database_is_an_error() -> None:
 @pytest.mark.parametrize("rotate_on_delete", [False, True])
 def test_delete_resets_only_where_the_program_asked_for_it(rotate_on_delete: bool) -> None:
     upstash = ScriptedUpstash(get=UNCHANGED)
-    HANDLER.delete({**STORED, "rotate_on_delete": rotate_on_delete}, upstash.context())
+    HANDLER.delete({**STORED, "rotate_on_delete": rotate_on_delete}, upstash.operation())
     assert upstash.calls == (["get", "reset"] if rotate_on_delete else [])
     assert upstash.reporter.lines == []
 
@@ -547,12 +548,12 @@ def test_delete_of_a_replaced_resource_leaves_the_replacements_password(
 ) -> None:
     upstash, run = ScriptedUpstash(get=UNCHANGED), Run()
     arguments = arguments_of({"a": 1}, rotate_on_create=rotate_on_create)
-    HANDLER.create(arguments, upstash.context(run=run))
+    HANDLER.create(arguments, upstash.operation(run=run))
     calls = list(upstash.calls)
     wish = {**STORED, "rotate_on_delete": True}
-    HANDLER.delete(wish, upstash.context(run=run))
+    HANDLER.delete(wish, upstash.operation(run=run))
     assert upstash.calls == calls
-    HANDLER.delete({**wish, "database_id": "other"}, upstash.context(run=run))
+    HANDLER.delete({**wish, "database_id": "other"}, upstash.operation(run=run))
     assert upstash.calls[len(calls) :][0] == "get"
 
 

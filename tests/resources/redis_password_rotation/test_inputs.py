@@ -83,7 +83,7 @@ def test_first_problem_is_raised() -> None:
 
 @pytest.mark.parametrize("name", ["database_id", "rotate_on_delete"])
 def test_unknown_value_in_an_operation_is_our_error(name: str) -> None:
-    with pytest.raises(InvalidInputError, match=f"^{name} must be known by now$"):
+    with pytest.raises(InvalidInputError, match=f"^{name} is not known yet; please report it$"):
         parse_known({"database_id": DATABASE_ID, name: UNKNOWN})
 
 

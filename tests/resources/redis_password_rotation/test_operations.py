@@ -50,7 +50,7 @@ MADE: dict[str, Any] = WITH_CREDENTIALS
 
 
 def reset_by(upstash: ScriptedUpstash, previous: str | None = PREVIOUS) -> Database:
-    return reset(upstash.account, upstash.reporter, DATABASE_ID, previous=previous)
+    return reset(upstash.operation(), DATABASE_ID, previous=previous)
 
 
 def test_reset_whose_response_has_the_password_is_one_call() -> None:
@@ -79,7 +79,7 @@ def test_reset_with_a_failing_read_of_the_new_password_is_a_warning() -> None:
     upstash = ScriptedUpstash(get=ServerError("it failed", status=500))
     assert not reset_by(upstash).credentials
     assert upstash.reporter.warnings == [
-        "the password was reset, but reading the new one failed: `pulumi refresh` tries again "
+        "the password was reset, but the new one could not be read. Run `pulumi refresh`. "
         "(it failed)"
     ]
 
@@ -102,7 +102,7 @@ def test_reset_never_takes_the_previous_password_for_the_new_one() -> None:
     upstash = ScriptedUpstash(get=UNCHANGED)
     assert not reset_by(upstash).credentials
     assert upstash.reporter.warnings == [
-        "the password was reset, but reading the new one failed: `pulumi refresh` tries again "
+        "the password was reset, but the new one could not be read. Run `pulumi refresh`. "
         "(the API still shows the previous one)"
     ]
     assert upstash.calls == ["reset"] + ["get"] * MAX_READS
@@ -143,8 +143,8 @@ def test_reset_with_an_indeterminate_outcome_reports_the_read_and_waits_between_
     upstash = ScriptedUpstash(reset=[LOST, FAILED, MADE], get=UNCHANGED)
     reset_by(upstash)
     assert upstash.reporter.lines == [
-        ("info", "lost: reading the database to see whether its password changed"),
-        ("info", "failed: reading the database to see whether its password changed"),
+        ("info", "lost. Reading the database to check whether the password changed"),
+        ("info", "failed. Reading the database to check whether the password changed"),
     ]
     assert upstash.clock.sleeps == [1, 2]
 
@@ -207,14 +207,14 @@ def test_rejected_reset_after_one_that_did_not_happen_is_final(error: ApiError) 
 def test_preflight_read_of_a_suspended_database_raises_and_resets_nothing() -> None:
     upstash = ScriptedUpstash(get={**WITH_CREDENTIALS, "state": "suspended"})
     with pytest.raises(ApiError, match=r"is suspended and cannot be reset; nothing has changed"):
-        preflight_read(upstash.account, DATABASE_ID)
+        preflight_read(upstash.operation(), DATABASE_ID)
     assert upstash.calls == ["get"]
 
 
 @pytest.mark.parametrize("state", ["active", "passive", None, "new"])
 def test_preflight_read_of_any_other_database_returns_it(state: str | None) -> None:
     upstash = ScriptedUpstash(get={**WITH_CREDENTIALS, "state": state})
-    assert preflight_read(upstash.account, DATABASE_ID).state == state
+    assert preflight_read(upstash.operation(), DATABASE_ID).state == state
 
 
 LAST = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -226,7 +226,7 @@ LATER = {**WITH_CREDENTIALS, "password": "later-canary", "rest_token": None}
 
 
 def compared(body: dict[str, Any], state: State = STORED) -> Snapshot:
-    return compare(parse_database(body), state, now=NOW)
+    return compare(parse_database(body), state, now=NOW)[1]
 
 
 def test_compare_with_the_stored_password_keeps_the_record_and_brings_new_attributes() -> None:
@@ -295,7 +295,7 @@ def test_revoke_resets_the_stored_password_and_no_other(
 ) -> None:
     upstash = ScriptedUpstash(get=get)
     state = State(DATABASE_ID, credentials=Credentials(**stored))
-    revoke(upstash.account, upstash.reporter, state)
+    revoke(upstash.operation(), state)
     assert upstash.calls == ["get", "reset"][: 1 + resets]
     assert bool(upstash.reporter.warnings) == warned
     assert "canary" not in str(upstash.reporter.lines)
@@ -303,7 +303,7 @@ def test_revoke_resets_the_stored_password_and_no_other(
 
 def test_revoke_with_an_unreadable_response_is_done() -> None:
     upstash = ScriptedUpstash(reset=UNREADABLE)
-    revoke(upstash.account, upstash.reporter, STORED)
+    revoke(upstash.operation(), STORED)
     assert upstash.calls == ["get", "reset"]
 
 
@@ -311,4 +311,4 @@ def test_revoke_with_an_unreadable_response_is_done() -> None:
 def test_revoke_with_any_other_error_raises_it(error: ApiError) -> None:
     upstash = ScriptedUpstash(reset=error)
     with pytest.raises(type(error)):
-        revoke(upstash.account, upstash.reporter, STORED)
+        revoke(upstash.operation(), STORED)

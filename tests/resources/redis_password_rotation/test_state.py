@@ -13,15 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulumi_upstash_rotation import RedisPasswordRotation
+from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import DeclaredInputs
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
     CHANGED_BY_ROTATION,
     SECRET_IN_STATE,
     SECRET_OUTPUTS,
     Snapshot,
     State,
-    migrate,
+    carried_over,
     parse_state,
-    planned_outputs,
+    planned_creation,
+    planned_update,
     to_outputs,
     with_pending,
 )
@@ -198,9 +200,11 @@ def test_pending_rotation_is_read_back() -> None:
     assert (state.pending, state.record.triggers) == (PENDING, {"a": 1})
 
 
-def test_pending_rotation_with_an_unreadable_reason_stays_pending() -> None:
-    state = parse_state({"database_id": "x", "pending_rotation": "edited"})
-    assert state.pending == PendingRotation(Reason(Cause.EXTERNAL))
+def test_cause_of_a_newer_version_is_kept_as_it_is() -> None:
+    newer = {"database_id": "x", "rotation_cause": "leak: y", "pending_rotation": "leak: x"}
+    state = parse_state(newer)
+    assert state.pending == PendingRotation(Reason(Cause.OTHER, "leak: x"))
+    assert str(state.record.reason) == "leak: y"
 
 
 def test_state_of_an_import_or_an_early_version_is_read() -> None:
@@ -225,9 +229,8 @@ def test_outputs_of_an_earlier_version_get_todays_names() -> None:
         "engine_inputs_stale": True,
         "__provider": "pickle",
     }
-    assert migrate(earlier) == today
-    assert migrate(today) == today
-    state = parse_state(migrate(earlier))
+    state = parse_state(earlier)
+    assert state == parse_state(today)
     assert state.pending == PendingRotation(Reason(Cause.AGE), {"a": 1})
     assert state.engine_inputs_stale
 
@@ -235,7 +238,7 @@ def test_outputs_of_an_earlier_version_get_todays_names() -> None:
 @given(st.dictionaries(st.sampled_from(sorted(outputs_of(WITH_CREDENTIALS))) | st.text(), JSON))
 def test_any_outputs_become_a_state(outputs: dict[str, Any]) -> None:
     """A user may have edited them. A value of another type counts as absent."""
-    state = parse_state(migrate(outputs))
+    state = parse_state(outputs)
     assert isinstance(state.database_id, str)
     assert isinstance(state.record.count, int)
 
@@ -275,16 +278,32 @@ def test_outputs_with_half_a_surrogate_pair_are_text() -> None:
     assert outputs["extra_attributes"] == {"x?": ["?"]}
 
 
-def test_planned_outputs_of_a_new_resource_are_unknown_but_for_the_id() -> None:
-    planned = planned_outputs({}, DATABASE_ID)
-    assert planned.pop("database_id") == DATABASE_ID
-    assert set(planned.values()) == {UNKNOWN}
-    assert planned.keys() == set(RedisPasswordRotation.__annotations__) - {"database_id"}
+INPUTS = DeclaredInputs(database_id=DATABASE_ID, rotate_on_delete=True)
 
 
-def test_planned_outputs_of_a_rotation_keep_what_a_rotation_does_not_change() -> None:
-    stored = outputs_of({**WITH_CREDENTIALS, "later_token": "x"})
-    planned = planned_outputs(stored, DATABASE_ID)
+def test_planned_creation_knows_what_is_declared_and_nothing_else() -> None:
+    planned = planned_creation(INPUTS)
+    known = {name: value for name, value in planned.items() if value is not UNKNOWN}
+    assert known == {"database_id": DATABASE_ID, "rotate_on_delete": True, "schema_version": 1}
+    assert planned.keys() == {*RedisPasswordRotation.__annotations__, *known}
+
+
+def test_planned_update_that_is_not_due_is_what_the_update_leaves() -> None:
+    stored = {**outputs_of(WITH_CREDENTIALS), "inputs_lag": True}
+    planned = planned_update(stored, INPUTS, due=False)
+    assert planned == carried_over(stored, INPUTS)
+    assert planned == {**outputs_of(WITH_CREDENTIALS), "rotate_on_delete": True}
+
+
+def test_planned_update_that_is_due_has_no_pending_rotation() -> None:
+    stored = {**outputs_of(WITH_CREDENTIALS), "unsettled_rotation": "age", "pending_triggers": {}}
+    planned = planned_update(stored, INPUTS, due=True)
+    assert not [name for name in planned if "pending" in name or "unsettled" in name]
+
+
+def test_planned_update_that_is_due_keeps_what_a_rotation_does_not_change() -> None:
+    stored = {**outputs_of({**WITH_CREDENTIALS, "later_token": "x"}), "rotate_on_delete": True}
+    planned = planned_update(stored, INPUTS, due=True)
     changed = {name for name, value in planned.items() if value is UNKNOWN}
     assert changed == set(CHANGED_BY_ROTATION)
     assert {name: planned[name] for name in planned.keys() - changed} == {

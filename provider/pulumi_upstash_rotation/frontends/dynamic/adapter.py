@@ -1,4 +1,4 @@
-"""A dynamic provider over a handler: it translates the SDK's calls and adds no rule.
+"""A dynamic provider over a handler: it translates the SDK's calls and results.
 
 Programs import this module to declare a resource. So what only the provider's own process needs
 (requests, pydantic) is loaded by the call that needs it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from pulumi.dynamic import (
@@ -22,7 +23,7 @@ from pulumi.dynamic import (
 
 from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
 from pulumi_upstash_rotation.frontends.engine import log
-from pulumi_upstash_rotation.frontends.engine.context import operation_context, preview_context
+from pulumi_upstash_rotation.frontends.engine.context import new_context, new_operation
 from pulumi_upstash_rotation.frontends.engine.failures import failure_of
 from pulumi_upstash_rotation.resources import handler_of
 from pulumi_upstash_rotation.upstash.settings import (
@@ -40,13 +41,13 @@ if TYPE_CHECKING:
 
     from pulumi.dynamic import ConfigureRequest
 
-    from pulumi_upstash_rotation.resources.handler import Context, Handler
+    from pulumi_upstash_rotation.resources.seam import Handler, Operation
 
 _Method = TypeVar("_Method", bound="Callable[..., Any]")
 
 
 def _guarded(method: _Method) -> _Method:
-    """Let a provider method fail with one clear line, whatever happens inside.
+    """Turn every exception of a provider method into one clear line.
 
     Anything but an `Exception` that leaves a method, such as `SystemExit`, would hang the engine.
     """
@@ -60,7 +61,7 @@ def _guarded(method: _Method) -> _Method:
         if failure.partial:
             id_, outputs = failure.partial
             marked = sdk.encrypted(outputs, self.handler.secret_in_state)
-            failure = type(failure)(failure.message, (id_, marked))
+            failure = replace(failure, partial=(id_, marked))
         sdk.fail_call(failure)
         raise RotationError(failure.message)
 
@@ -70,8 +71,8 @@ def _guarded(method: _Method) -> _Method:
 class DynamicProvider(ResourceProvider):
     """Serves one resource.
 
-    Born without attributes: what an object holds when a program declares a resource is pickled
-    into the stack's state. `configure()` runs in the provider's own process, later.
+    It has no attributes, because Pulumi pickles them into the state. `configure()` runs later, in
+    the provider's own process.
     """
 
     resource: ClassVar[str]
@@ -110,7 +111,7 @@ class DynamicProvider(ResourceProvider):
     @_guarded
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Return whether an update would do something."""
-        diff = self.handler.diff(olds, _plain(news), preview_context(_Row()))
+        diff = self.handler.diff(olds, _plain(news), new_context(_Row()))
         # None lets the engine find the changed inputs, so that it can show them.
         changes = (None if diff.by_input else True) if diff.changes else False
         return DiffResult(changes=changes, replaces=list(diff.replaces) or None)
@@ -118,19 +119,19 @@ class DynamicProvider(ResourceProvider):
     @_guarded
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Make the resource. The SDK never calls this in a preview."""
-        made = self.handler.create(_plain(props), self._context())
+        made = self.handler.create(_plain(props), self._operation())
         return CreateResult(made.id, self._encrypted(made.outputs))
 
     @_guarded
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Carry out what `diff()` announced. The SDK never calls this in a preview."""
-        made = self.handler.update(id_, olds, _plain(news), self._context())
+        made = self.handler.update(id_, olds, _plain(news), self._operation())
         return UpdateResult(self._encrypted(made.outputs))
 
     @_guarded
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Bring the outputs up to date."""
-        found = self.handler.read(id_, props, self._context())
+        found = self.handler.read(id_, props, self._operation())
         if found is None:
             return ReadResult(None, {})
         return ReadResult(found.id, self._encrypted(found.outputs))
@@ -138,10 +139,10 @@ class DynamicProvider(ResourceProvider):
     @_guarded
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """End the resource."""
-        self.handler.delete(props, self._context())
+        self.handler.delete(props, self._operation())
 
-    def _context(self) -> Context:
-        return operation_context(_Row(), self._settings)
+    def _operation(self) -> Operation:
+        return new_operation(_Row(), self._settings)
 
     def _settings(self) -> Settings:
         return resolve_settings(self._config, os.environ)
@@ -151,10 +152,7 @@ class DynamicProvider(ResourceProvider):
 
 
 class _Row:
-    """Reports on the row of the resource whose call this thread served when it was made.
-
-    Threads that a handler starts have no call of their own.
-    """
+    """Reports on the row of the resource whose call created it."""
 
     def __init__(self) -> None:
         self._urn = sdk.urn_of_call()

@@ -1,11 +1,12 @@
-"""The context of a call. The clock is read here, and nowhere else in the package."""
+"""The context of a call. Only this module reads the wall clock."""
 
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import TYPE_CHECKING, Final
 
-from pulumi_upstash_rotation.resources.handler import Context, Reporter, Run
+from pulumi_upstash_rotation.resources.seam import Context, Operation, Reporter, Run
 from pulumi_upstash_rotation.upstash.account import open_account
 
 if TYPE_CHECKING:
@@ -17,19 +18,20 @@ _RUN: Final = Run()
 """A provider's process lives for one run of the engine."""
 
 
-def preview_context(reporter: Reporter) -> Context:
-    """Return the context of a call that must change nothing. It has no account."""
+def new_context(reporter: Reporter) -> Context:
+    """Return the context of a call that must change nothing."""
     return Context(_now, reporter, _RUN)
 
 
-def operation_context(reporter: Reporter, settings: Callable[[], Settings]) -> Context:
+def new_operation(reporter: Reporter, settings: Callable[[], Settings]) -> Operation:
     """Return the context of a call that carries something out.
 
     Args:
-        reporter: Shows a user lines.
+        reporter: Shows users lines.
         settings: Returns the account's settings. It is called when a request is about to be made.
     """
-    return Context(_now, reporter, _RUN, open_account(settings, reporter.info))
+    account = open_account(settings, reporter.info)
+    return Operation(_now, reporter, _RUN, account, time.sleep)
 
 
 def _now() -> dt.datetime:

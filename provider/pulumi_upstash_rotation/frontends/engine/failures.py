@@ -44,7 +44,7 @@ def failure_of(error: BaseException, method: str) -> Failure:
         return Failure(str(error), (error.id, error.outputs))
     if isinstance(error, RotationError):
         return Failure(str(error))
-    # The text of a foreign error may hold a value of the state; its type has to do.
+    # The text of an unexpected error may hold a secret, so only its type is shown.
     frames = "".join(traceback.format_tb(error.__traceback__))
     _LOG.debug("unexpected %s at\n%s", type(error).__name__, frames)
     return Failure(f"unexpected {type(error).__name__} in {method}: {_REPORT}")

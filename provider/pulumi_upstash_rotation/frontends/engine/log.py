@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import sys
@@ -12,15 +13,16 @@ if TYPE_CHECKING:
 
 
 def show(severity: Literal["info", "warning"], message: str, urn: str | None) -> None:
-    """Show a line on the row of a resource, else on stderr, which the engine shows.
+    """Show a line on the row of a resource, else on stderr, which the engine shows. Never raises.
 
     Args:
         severity: Kind of line.
         message: The line.
         urn: URN of the resource. None where it is not known.
     """
-    if not (urn and _send(severity, message, urn)):
-        sys.stderr.write(f"{severity}: {message}\n")
+    with contextlib.suppress(Exception):  # a reset may have happened, and a line is only a line
+        if not (urn and _send(severity, message, urn)):
+            sys.stderr.write(f"{severity}: {message}\n")
 
 
 def show_details() -> None:

@@ -10,15 +10,17 @@ from typing import Any, TypeVar
 import pulumi
 from pulumi import dynamic
 
-from pulumi_upstash_rotation.errors import DuplicateDeclarationError, InvalidInputError
+from pulumi_upstash_rotation.errors import DuplicateDeclarationError
 from pulumi_upstash_rotation.frontends.dynamic import sdk
 from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
 from pulumi_upstash_rotation.resources.declarations import DECLARATIONS
-from pulumi_upstash_rotation.resources.redis_password_rotation import inputs as declared
+from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
+    NAME,
+    RedisPasswordRotationHandler,
+    next_rotation_at,
+)
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
-from pulumi_upstash_rotation.rotation.inputs import CHECKS, KnownInputs, find_problems, parse
-from pulumi_upstash_rotation.rotation.schedule import next_rotation
-from pulumi_upstash_rotation.values import format_time, is_json, mark_unknown, parse_time
+from pulumi_upstash_rotation.values import is_json, mark_unknown
 
 
 @pulumi.output_type
@@ -262,13 +264,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         def moment(values: Sequence[Any]) -> str | None:
             rotated_at, (rotation_days, rotation_schedule) = values
             arguments = {"rotation_days": rotation_days, "rotation_schedule": rotation_schedule}
-            try:
-                inputs = parse(KnownInputs, CHECKS, arguments)
-            except InvalidInputError:  # the provider's own check reports it
-                return None
-            last = parse_time(rotated_at)
-            due = last and next_rotation(last, inputs.rotation_days, inputs.rotation_schedule)
-            return format_time(due[0]) if due else None
+            return next_rotation_at(rotated_at, arguments)
 
         return pulumi.Output.all(self.rotated_at, self._time_reasons).apply(moment)
 
@@ -297,7 +293,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
 
 
 def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
-    """Refuse what Pulumi cannot send: its own error is a traceback that shows the value.
+    """Reject what Pulumi cannot send. Pulumi's own error would show the value.
 
     The provider reports everything else that may be wrong, all at once.
 
@@ -305,7 +301,7 @@ def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
         pulumi.RunError: An argument holds something that is no JSON value.
     """
     known = mark_unknown(inputs, lambda value: isinstance(value, pulumi.Output | Awaitable))
-    for problem in find_problems(declared.CHECKS, known):
+    for problem in RedisPasswordRotationHandler().check(known):
         if not is_json(known[problem.argument]):
             raise pulumi.RunError(f"{resource_name}: {problem}")
 
@@ -314,7 +310,7 @@ def _declare(database_id: str, resource: pulumi.Resource, resource_name: str) ->
     """Remember that a program declares a rotation."""
     program = sdk.running_program()
     if program is not None:
-        DECLARATIONS.add(program, database_id, resource, resource_name)
+        DECLARATIONS.add(program, (NAME, database_id), resource, resource_name)
 
 
 _Given = TypeVar("_Given")
@@ -335,9 +331,9 @@ def _check_declared_once(
     """
     program = sdk.running_program()
     if program is not None and isinstance(database_id, str):  # the provider reports another type
-        DECLARATIONS.add(program, database_id, resource, resource_name)
+        DECLARATIONS.add(program, (NAME, database_id), resource, resource_name)
         try:
-            DECLARATIONS.check_once(program, database_id)
+            DECLARATIONS.check_once(program, (NAME, database_id))
         except DuplicateDeclarationError as error:
             raise pulumi.RunError(str(error)) from None
     return database_id

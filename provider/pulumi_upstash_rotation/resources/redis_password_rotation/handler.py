@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 from pulumi_upstash_rotation.errors import (
     DatabaseNotFoundError,
     IndeterminateOutcomeError,
+    InvalidInputError,
     PartialFailureError,
 )
-from pulumi_upstash_rotation.resources.handler import Context, Diff, Resource
+from pulumi_upstash_rotation.resources.seam import Context, Diff, Operation, Resource
 from pulumi_upstash_rotation.rotation.decision import Decision, decide, decide_first
-from pulumi_upstash_rotation.rotation.inputs import find_problems
-from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation, reconcile
-from pulumi_upstash_rotation.rotation.record import PendingRotation, Reason, RotationRecord
+from pulumi_upstash_rotation.rotation.inputs import CHECKS as ROTATION_CHECKS
+from pulumi_upstash_rotation.rotation.inputs import KnownRotation, find_problems, parse
+from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation
+from pulumi_upstash_rotation.rotation.record import PendingRotation, RotationRecord
+from pulumi_upstash_rotation.rotation.schedule import next_rotation
 from pulumi_upstash_rotation.upstash.credentials import Credentials
-from pulumi_upstash_rotation.values import Unknown, Verification
+from pulumi_upstash_rotation.values import Unknown, Verification, format_time, parse_time
 
 from . import operations
 from .inputs import CHECKS, KnownInputs, parse_declared, parse_known
@@ -26,9 +29,10 @@ from .state import (
     SECRET_OUTPUTS,
     Snapshot,
     State,
-    migrate,
+    carried_over,
     parse_state,
-    planned_outputs,
+    planned_creation,
+    planned_update,
     to_outputs,
     with_pending,
 )
@@ -36,14 +40,16 @@ from .state import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pulumi_upstash_rotation.errors import InvalidInputError
     from pulumi_upstash_rotation.upstash.database import Database
 
 _LOG: Final = logging.getLogger(__name__)
 
+NAME: Final = "RedisPasswordRotation"
+"""Name of the resource, as programs know it."""
+
 
 class RedisPasswordRotationHandler:
-    """Implements `resources.handler.Handler`."""
+    """Implements `resources.seam.Handler`."""
 
     secret_outputs = SECRET_OUTPUTS
     secret_in_state = SECRET_IN_STATE
@@ -56,7 +62,7 @@ class RedisPasswordRotationHandler:
         self, outputs: Mapping[str, Any], arguments: Mapping[str, Any], context: Context
     ) -> Diff:
         """Return whether an update would reset a password. Outputs alone are no reason."""
-        inputs, state = parse_declared(arguments), parse_state(migrate(outputs))
+        inputs, state = parse_declared(arguments), parse_state(outputs)
         if inputs.database_id != state.database_id:
             decision = replace(
                 decide_first(inputs), uncertain=isinstance(inputs.database_id, Unknown)
@@ -84,15 +90,14 @@ class RedisPasswordRotationHandler:
 
     def create(self, arguments: Mapping[str, Any], context: Context) -> Resource:
         """Reset the password of a database for the first time, or adopt it as it is."""
-        if context.account is None:
-            id_ = parse_declared(arguments).database_id
-            return Resource("", planned_outputs({}, id_))
-        inputs, account = parse_known(arguments), context.account
-        id_ = inputs.database_id
-        context.run.created.add(id_)
+        if not isinstance(context, Operation):
+            return Resource("", planned_creation(parse_declared(arguments)))
+        inputs, now = parse_known(arguments), context.now()
+        id_, account = inputs.database_id, context.account
+        context.run.created.add((NAME, id_))
         if inputs.verify:
             account.prepare_to_verify()
-        decision, now = decide_first(inputs), context.now()
+        decision = decide_first(inputs)
         if decision.rotate:
             database, previous = _first_reset(inputs, decision, context)
         else:
@@ -104,18 +109,17 @@ class RedisPasswordRotationHandler:
         snapshot = Snapshot(database, record, rotate_on_delete=inputs.rotate_on_delete)
         return Resource(id_, to_outputs(_verified(snapshot, previous, inputs, context)))
 
-    def read(self, id_: str, outputs: Mapping[str, Any], context: Context) -> Resource | None:
+    def read(self, id_: str, outputs: Mapping[str, Any], operation: Operation) -> Resource | None:
         """Bring the outputs up to date with the database. It never resets."""
-        stored = migrate(outputs)
-        state = parse_state({"database_id": id_, **stored})
+        state = parse_state({"database_id": id_, **outputs})
         try:
-            database = context.carry_out().api.get_database(state.database_id)
+            database = operation.account.api.get_database(state.database_id)
         except DatabaseNotFoundError:
-            if "schema_version" in stored:  # a refresh, and not the read of `get`
+            if "schema_version" in outputs:  # a refresh, and not the read of `get`
                 return None
             problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
             raise DatabaseNotFoundError(problem, "nothing has changed", status=404) from None
-        snapshot = operations.compare(database, state, now=context.now())
+        _, snapshot = operations.compare(database, state, now=operation.now())
         return Resource(id_, to_outputs(snapshot))
 
     def update(
@@ -126,59 +130,78 @@ class RedisPasswordRotationHandler:
         context: Context,
     ) -> Resource:
         """Resolve a pending rotation, then reset the password if that is due."""
-        stored = migrate(outputs)
-        stored.pop("engine_inputs_stale", None)  # the engine takes the new inputs with this update
-        state = parse_state(stored)
-        if context.account is None:
-            return _planned_update(id_, stored, arguments, context)
-        inputs, account, now = parse_known(arguments), context.account, context.now()
+        state, now = parse_state(outputs), context.now()
+        if not isinstance(context, Operation):
+            planned = parse_declared(arguments)
+            due = state.pending or decide(planned, state.record, now=now).rotate
+            return Resource(id_, planned_update(outputs, planned, due=bool(due)))
+        inputs = parse_known(arguments)
         if inputs.verify:
-            account.prepare_to_verify()
-        unchanged = {**stored, "rotate_on_delete": inputs.rotate_on_delete}
-        must_reset: Reason | None = None
-        if state.pending:
-            must_reset, resolved = state.pending.reason, _resolve(state, inputs, context)
-            if resolved:
-                unchanged, state = to_outputs(resolved), resolved.to_state()
-                # Without a first rotation, nobody may know the live password.
-                must_reset = None if state.record.rotated_at else must_reset
-        reason = decide(inputs, state.record, now=now).reason or must_reset
+            context.account.prepare_to_verify()
+        resolved = _resolve(state, inputs, context) if state.pending else None
+        latest = resolved.to_state() if resolved else state
+        reason = decide(inputs, latest.record, now=now).reason
+        if state.pending and not (resolved and latest.record.rotated_at):
+            # Nobody may know the live password, or there never was a first rotation.
+            reason = reason or state.pending.reason
+        unchanged = to_outputs(resolved) if resolved else carried_over(outputs, inputs)
+        if reason is None and resolved and resolved.record != state.record:  # it had happened
+            verified = _verified(resolved, state.credentials, inputs, context)
+            return Resource(id_, to_outputs(verified))
         if reason is None:
             return Resource(id_, unchanged)
         try:
             database = operations.reset(
-                account, context.reporter, state.database_id, previous=state.credentials.password
+                context, latest.database_id, previous=latest.credentials.password
             )
         except IndeterminateOutcomeError as error:
             pending = PendingRotation(reason, inputs.triggers)
             raise PartialFailureError(str(error), id_, with_pending(unchanged, pending)) from None
-        record = RotationRecord(now, state.record.count + 1, reason, inputs.triggers)
+        record = RotationRecord(now, latest.record.count + 1, reason, inputs.triggers)
         done = Snapshot(database, record, rotate_on_delete=inputs.rotate_on_delete)
-        return Resource(id_, to_outputs(_verified(done, state.credentials, inputs, context)))
+        return Resource(id_, to_outputs(_verified(done, latest.credentials, inputs, context)))
 
-    def delete(self, outputs: Mapping[str, Any], context: Context) -> None:
-        """Leave the database alone, unless the program asked for a last reset."""
-        state = parse_state(migrate(outputs))
-        if state.database_id in context.run.created:
-            return  # replaced: the live password is the replacement's, reset or adopted
+    def delete(self, outputs: Mapping[str, Any], operation: Operation) -> None:
+        """Reset once more if `rotate_on_delete` is set. Otherwise change nothing."""
+        state = parse_state(outputs)
+        if (NAME, state.database_id) in operation.run.created:
+            return  # its replacement uses the live password
         if state.rotate_on_delete:
-            operations.revoke(context.carry_out(), context.reporter, state)
+            operations.revoke(operation, state)
+
+
+def next_rotation_at(rotated_at: object, arguments: Mapping[str, Any]) -> str | None:
+    """Return when age or schedule makes the next rotation due: RFC 3339, UTC.
+
+    None if neither does, or if an argument is not allowed, which `check()` reports.
+
+    Args:
+        rotated_at: The output `rotated_at`.
+        arguments: The arguments `rotation_days` and `rotation_schedule`.
+    """
+    try:
+        inputs = parse(KnownRotation, ROTATION_CHECKS, arguments)
+    except InvalidInputError:
+        return None
+    last = parse_time(rotated_at)
+    due = last and next_rotation(last, inputs.rotation_days, inputs.rotation_schedule)
+    return format_time(due[0]) if due else None
 
 
 def _first_reset(
-    inputs: KnownInputs, decision: Decision, context: Context
+    inputs: KnownInputs, decision: Decision, operation: Operation
 ) -> tuple[Database, Credentials]:
-    """Return a database after its first reset, and its credentials before.
+    """Return a database after its first reset, and its previous credentials.
 
     Raises:
         PartialFailureError: The outcome is indeterminate.
         ApiError: The password has not changed.
     """
-    account, id_ = context.carry_out(), inputs.database_id
-    before = operations.preflight_read(account, id_)
+    id_ = inputs.database_id
+    before = operations.preflight_read(operation, id_)
     previous = before.credentials
     try:
-        database = operations.reset(account, context.reporter, id_, previous=previous.password)
+        database = operations.reset(operation, id_, previous=previous.password)
     except IndeterminateOutcomeError as error:
         assert decision.reason is not None  # noqa: S101  a rotation always has one
         pending = PendingRotation(decision.reason, inputs.triggers)
@@ -189,53 +212,39 @@ def _first_reset(
     return database, previous
 
 
-def _planned_update(
-    id_: str, stored: Mapping[str, Any], arguments: Mapping[str, Any], context: Context
-) -> Resource:
-    """Return a resource as an update will leave it, as far as a preview can know."""
-    inputs, state = parse_declared(arguments), parse_state(stored)
-    outputs = {**stored, "rotate_on_delete": inputs.rotate_on_delete}
-    due = state.pending or decide(inputs, state.record, now=context.now()).rotate
-    return Resource(id_, planned_outputs(outputs, state.database_id) if due else outputs)
-
-
-def _resolve(state: State, inputs: KnownInputs, context: Context) -> Snapshot | None:
+def _resolve(state: State, inputs: KnownInputs, operation: Operation) -> Snapshot | None:
     """Return what is true after a pending rotation. None: its outcome stays indeterminate.
 
     Raises:
         ApiError: The database could not be read. The rotation stays pending.
     """
-    account = context.carry_out()
-    database = account.api.get_database(state.database_id)
-    live, stored = database.credentials.password, state.credentials.password
-    if reconcile(stored, live) is Reconciliation.INDETERMINATE:
+    database = operation.account.api.get_database(state.database_id)
+    found, snapshot = operations.compare(database, state, now=operation.now())
+    if found is Reconciliation.INDETERMINATE:
         return None
-    found = operations.compare(database, state, now=context.now())
-    found = replace(
-        found,
+    return replace(
+        snapshot,
         pending=None,
         rotate_on_delete=inputs.rotate_on_delete,
-        engine_inputs_stale=False,
+        engine_inputs_stale=False,  # the engine takes the new inputs with this update
     )
-    happened = found.record.count > state.record.count
-    return _verified(found, state.credentials, inputs, context) if happened else found
 
 
 def _verified(
-    snapshot: Snapshot, previous: Credentials, inputs: KnownInputs, context: Context
+    snapshot: Snapshot, previous: Credentials, inputs: KnownInputs, operation: Operation
 ) -> Snapshot:
-    """Return a snapshot with what the database itself answers, if it is to be tried."""
+    """Return a snapshot with the result of its verification."""
     if not inputs.verify:
         verification = Verification(verified=False, message="not verified: verify is False")
     elif not snapshot.database.credentials:
         why = "not verified: the new credentials are not known"
         verification = Verification(verified=False, message=why)
     else:
-        verification = context.carry_out().verify(
+        verification = operation.account.verify(
             snapshot.database, previous, timeout_seconds=inputs.verify_timeout
         )
         if not verification.verified:
-            context.reporter.warning(verification.message)
+            operation.reporter.warning(verification.message)
     return replace(snapshot, record=replace(snapshot.record, verification=verification))
 
 

@@ -17,7 +17,7 @@ _DATABASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeclaredInputs(rotation.DeclaredInputs):
+class DeclaredInputs(rotation.DeclaredRotation):
     """The declared arguments. In a preview, any of them may be unknown.
 
     Attributes:
@@ -30,7 +30,7 @@ class DeclaredInputs(rotation.DeclaredInputs):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnownInputs(rotation.KnownInputs, DeclaredInputs):
+class KnownInputs(rotation.KnownRotation, DeclaredInputs):
     """The same arguments when something is carried out."""
 
     database_id: str

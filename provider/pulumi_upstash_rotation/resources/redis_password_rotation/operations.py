@@ -1,4 +1,4 @@
-"""What is done to a database: read before a reset, reset, compare, revoke."""
+"""What a rotation does to a database: preflight read, reset, compare, revoke."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from .state import Snapshot
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pulumi_upstash_rotation.resources.handler import Reporter
-    from pulumi_upstash_rotation.upstash.account import Account
+    from pulumi_upstash_rotation.resources.seam import Operation
     from pulumi_upstash_rotation.upstash.database import Database
 
     from .state import State
@@ -35,19 +34,19 @@ MAY_HAVE_CHANGED: Final = (
     "if needed"
 )
 NOT_SHOWN: Final = (
-    "the API does not show it (Credential Protection, or an account that is not shown "
-    "credentials): password, tokens and redis_url are None"
+    "the API does not show it (Credential Protection, or the type of account), so password, tokens "
+    "and redis_url are None"
 )
 
 
-def preflight_read(account: Account, database_id: str) -> Database:
-    """Return a database before its first reset, to compare with if the outcome is indeterminate.
+def preflight_read(operation: Operation, database_id: str) -> Database:
+    """Read a database before its first reset. An indeterminate outcome is compared with it.
 
     Raises:
         ApiError: There is no such database, it could not be read, or it cannot be reset. Nothing
             has changed.
     """
-    database = account.api.get_database(database_id)
+    database = operation.account.api.get_database(database_id)
     if database.state == "suspended":
         raise ApiError(
             f"Redis database {database_id!r} is suspended and cannot be reset",
@@ -56,39 +55,38 @@ def preflight_read(account: Account, database_id: str) -> Database:
     return database
 
 
-def reset(
-    account: Account, reporter: Reporter, database_id: str, *, previous: str | None
-) -> Database:
+def reset(operation: Operation, database_id: str, *, previous: str | None) -> Database:
     """Reset a database's password and return it with its new credentials.
 
-    The documented response to a reset has no credentials, so a read follows where they are missing.
-    Once the reset is known to have happened nothing raises.
+    The documented response has no credentials. If they are missing, a read follows. After a reset
+    that happened, nothing raises.
 
     Args:
-        account: The account.
-        reporter: Shows a user what is unusual.
+        operation: What surrounds the call.
         database_id: Which database.
-        previous: The password before, where it is known.
+        previous: The previous password, where it is known.
 
     Raises:
-        IndeterminateOutcomeError: Nobody can know whether the password has changed.
+        IndeterminateOutcomeError: It is unknown whether the password has changed.
         ApiError: The password has not changed.
     """
-    database = _reset_until_known(account, reporter, database_id, previous)
+    database = _reset_until_known(operation, database_id, previous)
     if database.credentials.password:
         return database
     try:
-        database = _read_new(account, database_id, previous)
+        database = _read_new(operation, database_id, previous)
     except ApiError as error:
-        what = "reading the new one failed: `pulumi refresh` tries again"
-        reporter.warning(f"the password was reset, but {what} ({error})")
+        operation.reporter.warning(
+            "the password was reset, but the new one could not be read. Run `pulumi refresh`. "
+            f"({error.problem})"
+        )
     else:
         if not database.credentials.password:
-            reporter.warning(f"the password was reset, but {NOT_SHOWN}")
+            operation.reporter.warning(f"the password was reset, but {NOT_SHOWN}")
     return database
 
 
-def _read_new(account: Account, database_id: str, previous: str | None) -> Database:
+def _read_new(operation: Operation, database_id: str, previous: str | None) -> Database:
     """Return a database after a reset whose response had no password.
 
     Raises:
@@ -96,9 +94,9 @@ def _read_new(account: Account, database_id: str, previous: str | None) -> Datab
     """
     for attempt in range(MAX_READS):
         if attempt:
-            account.sleep(attempt)
+            operation.sleep(attempt)
         try:
-            database = account.api.get_database(database_id)
+            database = operation.account.api.get_database(database_id)
         except UnreadableResponseError as error:
             last: ApiError = error
             continue
@@ -108,9 +106,7 @@ def _read_new(account: Account, database_id: str, previous: str | None) -> Datab
     raise last
 
 
-def _reset_until_known(
-    account: Account, reporter: Reporter, database_id: str, previous: str | None
-) -> Database:
+def _reset_until_known(operation: Operation, database_id: str, previous: str | None) -> Database:
     """Reset until it is known to have happened, `MAX_RESETS` times at most.
 
     | response           | live password          | so                                       |
@@ -127,21 +123,24 @@ def _reset_until_known(
     indeterminate = False
     for attempt in range(MAX_RESETS):
         if attempt:
-            account.sleep(attempt)
+            operation.sleep(attempt)
         try:
-            return account.api.reset_password(database_id)
+            return operation.account.api.reset_password(database_id)
         except (UnreadableResponseError, IndeterminateOutcomeError, ServerError) as error:
             last = error
         except ApiError as error:
             if indeterminate:  # this attempt was rejected; the one before may have been applied
                 raise IndeterminateOutcomeError(error.problem, MAY_HAVE_CHANGED) from None
             raise
-        reporter.info(f"{last.problem}: reading the database to see whether its password changed")
-        database = _read_back(account, database_id)
+        operation.reporter.info(
+            f"{last.problem}. Reading the database to check whether the password changed"
+        )
+        database = _read_back(operation, database_id)
         live = database.credentials.password if database else None
         found = reconcile(previous, live)
-        applied = isinstance(last, UnreadableResponseError) and live and not previous
-        if database and (found is Reconciliation.CHANGED or applied):
+        # An unreadable success was applied: with nothing to compare, the live password is the new.
+        only_new_is_known = isinstance(last, UnreadableResponseError) and not previous
+        if database and live and (found is Reconciliation.CHANGED or only_new_is_known):
             return database
         indeterminate = found is Reconciliation.INDETERMINATE
     if indeterminate:
@@ -149,69 +148,65 @@ def _reset_until_known(
     raise ApiError(last.problem, "a read of the database shows that the password has not changed")
 
 
-def _read_back(account: Account, database_id: str) -> Database | None:
+def _read_back(operation: Operation, database_id: str) -> Database | None:
     try:
-        return account.api.get_database(database_id)
+        return operation.account.api.get_database(database_id)
     except ApiError:
         return None
 
 
-def compare(database: Database, state: State, *, now: datetime) -> Snapshot:
-    """Return what is true of a database beside what the state remembers of it.
+def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconciliation, Snapshot]:
+    """Compare the live password with the stored one, and return what is true now.
 
-    Another password than the stored one was reset outside Pulumi, or by the pending rotation. Where
-    the API shows no credentials, the stored ones are all that is known.
+    Another password comes from the pending rotation, or from a reset outside Pulumi. Where the API
+    shows no credentials, the stored ones are all that is known.
     """
     record, pending = state.record, state.pending
     live, stored = database.credentials.password, state.credentials.password
+    found = reconcile(stored, live)
     not_tried = Verification(verified=False, message="not verified: found by a refresh")
-    if reconcile(stored, live) is Reconciliation.CHANGED:
-        # A pending rotation explains it, and so has happened.
-        record = RotationRecord(
-            now,
-            record.count + (1 if pending else 0),
-            pending.reason if pending else Reason(Cause.EXTERNAL),
-            pending.triggers if pending else record.triggers,
-            not_tried,
-        )
-        return Snapshot(
-            database,
-            record,
-            rotate_on_delete=state.rotate_on_delete,
-            engine_inputs_stale=state.engine_inputs_stale or pending is not None,
-        )
-    if live and not stored:
-        record = replace(record, verification=not_tried)
-    return Snapshot(
-        database.with_credentials(database.credentials.completed_by(state.credentials)),
+    stale = state.engine_inputs_stale
+    if found is Reconciliation.CHANGED and pending:
+        stale = True  # the engine holds the inputs from before the pending rotation
+        record = RotationRecord(now, record.count + 1, pending.reason, pending.triggers, not_tried)
+        pending = None
+    elif found is Reconciliation.CHANGED:
+        external = Reason(Cause.EXTERNAL)
+        record = replace(record, rotated_at=now, reason=external, verification=not_tried)
+    else:
+        completed = database.credentials.completed_by(state.credentials)
+        database = database.with_credentials(completed)
+        if live and not stored:
+            record = replace(record, verification=not_tried)
+    return found, Snapshot(
+        database,
         record,
         pending,
         rotate_on_delete=state.rotate_on_delete,
-        engine_inputs_stale=state.engine_inputs_stale,
+        engine_inputs_stale=stale,
     )
 
 
-def revoke(account: Account, reporter: Reporter, state: State) -> None:
+def revoke(operation: Operation, state: State) -> None:
     """Reset a database's password so that nobody knows it, if it is the stored one.
 
-    Another password belongs to somebody else, for instance to this resource's replacement. It
-    stays.
+    Another live password stays: the replacement of this resource may use it.
 
     Raises:
-        ApiError: The password has not changed, or nobody can know whether it has. The text states
-            which.
+        ApiError: The password has not changed, or that is unknown. The text states which.
     """
+    api = operation.account.api
     try:
-        live = account.api.get_database(state.database_id).credentials.password
+        live = api.get_database(state.database_id).credentials.password
     except DatabaseNotFoundError:
         return
     match reconcile(state.credentials.password, live):
         case Reconciliation.SAME:
-            with contextlib.suppress(UnreadableResponseError):  # applied; nobody needs the response
-                account.api.reset_password(state.database_id)
+            with contextlib.suppress(UnreadableResponseError):  # it was applied, and that is enough
+                api.reset_password(state.database_id)
         case Reconciliation.INDETERMINATE:
-            reporter.warning(
+            operation.reporter.warning(
                 f"the password of Redis database {state.database_id!r} was not reset, although "
-                "rotate_on_delete asks for it: nobody can see whether it is still the one that "
-                "this resource made"
+                "rotate_on_delete is True. The live or the stored password is not known, so the "
+                "provider cannot tell whether this resource set it"
             )

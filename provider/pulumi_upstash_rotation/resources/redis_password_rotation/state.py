@@ -9,19 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason, RotationRecord
+from pulumi_upstash_rotation.rotation.record import PendingRotation, Reason, RotationRecord
 from pulumi_upstash_rotation.upstash.credentials import CREDENTIAL_NAMES, Credentials
 from pulumi_upstash_rotation.values import UNKNOWN, Verification, format_time, parse_time, storable
 
 if TYPE_CHECKING:
     from pulumi_upstash_rotation.upstash.database import Database
 
+    from .inputs import DeclaredInputs
+
 SCHEMA_VERSION: Final = 1
 """Shape of the outputs. It goes up when a released version's state must be read differently."""
 
 SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_secret_attributes")
 SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
-"""Triggers may be secret today and not tomorrow, when those of the last rotation still are."""
+"""A trigger that is a plain value now may have been a secret at the last rotation."""
 
 _RENAMED: Final = {
     "unsettled_rotation": "pending_rotation",
@@ -94,16 +96,12 @@ class Snapshot:
         )
 
 
-def migrate(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return outputs of any version of this package under today's names."""
-    return {_RENAMED.get(name, name): value for name, value in outputs.items()}
-
-
 def parse_state(outputs: Mapping[str, Any]) -> State:
-    """Return what outputs under today's names remember.
+    """Return what outputs of any version of this package remember.
 
     A value of another type than this package writes counts as absent: a user may have edited it.
     """
+    outputs = _under_new_names(outputs)
 
     def text(name: str) -> str | None:
         value = outputs.get(name)
@@ -113,13 +111,14 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
         value = outputs.get(name)
         return value if isinstance(value, Mapping) else {}
 
-    message, pending = text("verification"), text("pending_rotation")
+    message, cause = text("verification"), text("rotation_cause")
+    pending = text("pending_rotation")
     return State(
         database_id=text("database_id") or "",
         record=RotationRecord(
             rotated_at=parse_time(outputs.get("rotated_at")),
             count=_count(outputs),
-            reason=Reason.parse(text("rotation_cause")),
+            reason=Reason.parse(cause) if cause else None,
             triggers=values("triggers"),
             verification=(
                 Verification(outputs.get("verified") is True, message) if message else None
@@ -127,11 +126,7 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
         ),
         credentials=Credentials.of(outputs),
         pending=(
-            PendingRotation(
-                Reason.parse(pending) or Reason(Cause.EXTERNAL), values("pending_triggers")
-            )
-            if pending
-            else None
+            PendingRotation(Reason.parse(pending), values("pending_triggers")) if pending else None
         ),
         rotate_on_delete=outputs.get("rotate_on_delete") is True,
         engine_inputs_stale=outputs.get("engine_inputs_stale") is True,
@@ -142,7 +137,7 @@ def _count(outputs: Mapping[str, Any]) -> int:
     count = outputs.get("rotation_count")
     if isinstance(count, int | float) and math.isfinite(count):
         return int(count)
-    # An older state has no count. That there is a state means that there was a reset.
+    # A state without a count is older, and follows a reset.
     return 1 if "rotated_at" in outputs else 0
 
 
@@ -184,31 +179,56 @@ def with_pending(outputs: Mapping[str, Any], pending: PendingRotation) -> dict[s
     }
 
 
-def planned_outputs(outputs: Mapping[str, Any], database_id: object) -> dict[str, Any]:
-    """Return outputs as a preview shows them: what a rotation will change is `UNKNOWN`.
+def carried_over(outputs: Mapping[str, Any], inputs: DeclaredInputs) -> dict[str, Any]:
+    """Return stored outputs after an update without a reset."""
+    kept = _under_new_names(outputs)
+    kept.pop("engine_inputs_stale", None)  # the engine takes the new inputs with this update
+    return {**kept, "rotate_on_delete": inputs.rotate_on_delete}
+
+
+def planned_creation(inputs: DeclaredInputs) -> dict[str, Any]:
+    """Return the outputs of a new resource as a preview knows them."""
+    from pulumi_upstash_rotation.upstash.database import Database
+
+    names = (*Database.model_fields, "rest_url", "extra_attributes", *CHANGED_BY_ROTATION)
+    return {
+        **dict.fromkeys(names, UNKNOWN),
+        "database_id": inputs.database_id,
+        "rotate_on_delete": inputs.rotate_on_delete,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def planned_update(
+    outputs: Mapping[str, Any], inputs: DeclaredInputs, *, due: bool
+) -> dict[str, Any]:
+    """Return the outputs after an update as a preview knows them.
 
     Args:
-        outputs: Those in the state. Empty for a resource that does not exist yet.
-        database_id: Id of the database.
+        outputs: The stored outputs.
+        inputs: What the program declares.
+        due: Whether the update may reset the password.
     """
-    if not outputs:
-        # No preview of a dynamic resource comes here, so none loads pydantic.
-        from pulumi_upstash_rotation.upstash.database import Database
+    kept = carried_over(outputs, inputs)
+    if not due:
+        return kept
+    known = {name: value for name, value in kept.items() if not name.startswith("pending_")}
+    return {**known, **dict.fromkeys(CHANGED_BY_ROTATION, UNKNOWN)}
 
-        others = ("rest_url", "extra_attributes", "extra_secret_attributes")
-        outputs = dict.fromkeys((*Database.model_fields, *others), UNKNOWN)
-    unknown = dict.fromkeys(CHANGED_BY_ROTATION, UNKNOWN)
-    return {**outputs, **unknown, "database_id": database_id}
+
+def _under_new_names(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {_RENAMED.get(name, name): value for name, value in outputs.items()}
 
 
 def _fingerprint(snapshot: Snapshot) -> str:
     """Return a text that changes with the password and reveals nothing about it.
 
-    It is a digest of the password where that is known, so that an external reset shows; else of the
-    rotation.
+    It is a digest of the password if that is known, otherwise of the rotation. So a reset outside
+    Pulumi shows.
     """
     record = snapshot.record
-    seed = snapshot.database.credentials.password or f"{record.rotated_at} {record.count}"
+    when = record.rotated_at and format_time(record.rotated_at)  # as the state keeps it
+    seed = snapshot.database.credentials.password or f"{when} {record.count}"
     # Upstash's passwords are too long to be guessed. The id keeps two databases apart.
     digest = hashlib.sha256(f"{snapshot.database.database_id} {seed}".encode())
     return digest.hexdigest()[:16]

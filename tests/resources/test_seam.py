@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from pulumi_upstash_rotation.resources import handler_of
-from pulumi_upstash_rotation.resources.handler import Context, Resource, Run
 from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
     RedisPasswordRotationHandler,
 )
+from pulumi_upstash_rotation.resources.seam import Context, Resource
 
 from ..support.account import ScriptedUpstash
 
@@ -23,23 +25,15 @@ def test_handler_of_an_unknown_resource_is_a_key_error(name: str) -> None:
         handler_of(name)
 
 
-def test_context_of_an_operation_has_the_account() -> None:
-    context = ScriptedUpstash().context()
-    assert context.carry_out() is context.account
+def test_context_of_a_preview_has_no_account_and_no_way_to_get_one() -> None:
+    assert {each.name for each in fields(Context)} == {"now", "reporter", "run"}
 
 
-def test_context_of_a_preview_cannot_carry_out_anything() -> None:
-    context = ScriptedUpstash().context(preview=True)
-    assert context.account is None
-    with pytest.raises(AssertionError):
-        context.carry_out()
-
-
-def test_contexts_without_a_run_share_none() -> None:
+def test_context_without_a_run_cannot_be_made() -> None:
+    """A run of its own for each call would forget what was replaced."""
     upstash = ScriptedUpstash()
-    first, second = (Context(upstash.clock.now, upstash.reporter) for _ in range(2))
-    assert first.run == second.run == Run()
-    assert first.run is not second.run
+    with pytest.raises(TypeError, match="run"):
+        Context(upstash.clock.now, upstash.reporter)
 
 
 def test_outputs_are_not_in_the_repr_of_a_resource() -> None:

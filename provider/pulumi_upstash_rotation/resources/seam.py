@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Shows a user lines that belong to the resource in hand."""
+    """Shows users lines on the resource's row. It must not raise: a reset may have happened."""
 
     def info(self, message: str) -> None:
         """Show what happens, or why."""
@@ -32,32 +32,40 @@ class Run:
     """What one run of the engine has done so far. A front end has one for each run.
 
     Attributes:
-        created: Ids of the databases for which this run has created a resource.
+        created: What this run has created: the resource and the id of its database.
     """
 
-    created: set[str] = field(default_factory=set)
+    created: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
 class Context:
-    """What surrounds one call.
+    """What surrounds a call that must change nothing: a check, a diff, a preview.
+
+    It has no account, so that the call cannot make a request.
 
     Attributes:
         now: Returns the present, in UTC.
-        reporter: Shows a user lines.
+        reporter: Shows users lines.
         run: What the run has done so far.
-        account: The Upstash account. None in a preview, which therefore cannot make a call.
     """
 
     now: Callable[[], datetime]
     reporter: Reporter
-    run: Run = field(default_factory=Run)
-    account: Account | None = None
+    run: Run
 
-    def carry_out(self) -> Account:
-        """Return the account of a call that is no preview."""
-        assert self.account is not None  # noqa: S101  a handler has returned before in a preview
-        return self.account
+
+@dataclass(frozen=True)
+class Operation(Context):
+    """What surrounds a call that carries something out.
+
+    Attributes:
+        account: The Upstash account.
+        sleep: Waits, in seconds.
+    """
+
+    account: Account
+    sleep: Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,9 @@ class Handler(Protocol):
     """The rules of one resource.
 
     Arguments and outputs are maps from names to plain values. A value that is not known yet is
-    `UNKNOWN`. Every method raises `RotationError` with one line for users. `PartialFailureError`
-    among them carries what the state must keep.
+    `UNKNOWN`. A method that fails raises `RotationError` with one line for users.
+    `PartialFailureError` among them carries what the state must keep. `create()` and `update()` get
+    a `Context` in a preview, else an `Operation`.
     """
 
     @property
@@ -102,7 +111,7 @@ class Handler(Protocol):
 
     @property
     def secret_in_state(self) -> Collection[str]:
-        """Outputs that must be encrypted in the state: those, and triggers, which may be secret."""
+        """Outputs that the state must encrypt: the secret ones, and triggers that may be secret."""
 
     def check(self, arguments: Mapping[str, Any]) -> list[InvalidInputError]:
         """Return every argument that is not allowed. Unknown values pass."""
@@ -115,13 +124,13 @@ class Handler(Protocol):
     def create(self, arguments: Mapping[str, Any], context: Context) -> Resource:
         """Make the resource. In a preview, return what is known of it."""
 
-    def read(self, id_: str, outputs: Mapping[str, Any], context: Context) -> Resource | None:
+    def read(self, id_: str, outputs: Mapping[str, Any], operation: Operation) -> Resource | None:
         """Return what is true now. None: it does not exist any more.
 
         Args:
             id_: Id of the resource.
-            outputs: Outputs in the state; only arguments where nothing is in the state yet.
-            context: What surrounds the call.
+            outputs: The stored outputs. For a first read, the arguments.
+            operation: What surrounds the call.
         """
 
     def update(
@@ -133,5 +142,5 @@ class Handler(Protocol):
     ) -> Resource:
         """Carry out what `diff()` announced. It decides again first."""
 
-    def delete(self, outputs: Mapping[str, Any], context: Context) -> None:
+    def delete(self, outputs: Mapping[str, Any], operation: Operation) -> None:
         """End the resource."""
