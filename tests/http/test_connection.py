@@ -87,6 +87,23 @@ def assert_not_sent(client: HttpClient, url: str, what: str) -> RequestNotSentEr
 # What is trusted
 
 
+def test_redis_connection_offers_no_http_even_after_a_request(
+    authority: trustme.CA, bundle: str, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 makes the context that it uses offer HTTP, which a Redis server may reject."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    tls = tls_context(authority, "127.0.0.1")
+    tls.set_alpn_protocols(["http/1.1"])
+    offered = {}
+    with LocalServer(tls) as server:
+        new_client(server.url).send(RESET)
+        for protocol in ("http", "redis"):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+                with trust_store(protocol).wrap_socket(plain, server_hostname="127.0.0.1") as sock:
+                    offered[protocol] = sock.selected_alpn_protocol()
+    assert offered == {"http": "http/1.1", "redis": None}
+
+
 @pytest.mark.parametrize("kind", ["bundle", "folder"])
 @pytest.mark.parametrize(
     "variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"]

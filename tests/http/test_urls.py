@@ -12,6 +12,7 @@ from pulumi_upstash_rotation.http.urls import base_url_problem, is_loopback
 
 EXAMPLE = "https://api.example.test"
 NO_URL = f"must be a URL such as {EXAMPLE}"
+NO_CREDENTIALS = "must not hold credentials. Set the e-mail and the API key apart from it"
 NOT_HTTPS = (
     "must use https. Plain http would show the API key to the network; it is allowed only to this "
     "machine (localhost, 127.0.0.1, [::1])"
@@ -70,9 +71,18 @@ def test_url_over_https_or_to_this_machine_is_allowed(url: str) -> None:
         ("http://api.upstash.com", NOT_HTTPS),
         ("http://127.0.0.1.evil.test", NOT_HTTPS),
         ("http://localhost.evil.test", NOT_HTTPS),
-        ("https://user:pass@x.test", "must not hold credentials. Set the e-mail and the API key apart from it"),
-        ("https://user@x.test", "must not hold credentials. Set the e-mail and the API key apart from it"),
-        ("http://localhost@evil.test", "must not hold credentials. Set the e-mail and the API key apart from it"),
+        (
+            "https://user:pass@x.test",
+            NO_CREDENTIALS,
+        ),
+        (
+            "https://user@x.test",
+            NO_CREDENTIALS,
+        ),
+        (
+            "http://localhost@evil.test",
+            NO_CREDENTIALS,
+        ),
     ],
 )
 def test_url_with_a_problem_is_named_once(url: str, problem: str) -> None:

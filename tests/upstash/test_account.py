@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pulumi_upstash_rotation import upstash
 from pulumi_upstash_rotation.errors import ConfigurationError
 from pulumi_upstash_rotation.http.connection import trust_store
 from pulumi_upstash_rotation.upstash import account as account_module
+from pulumi_upstash_rotation.upstash import probe
 from pulumi_upstash_rotation.upstash.account import open_account
 from pulumi_upstash_rotation.upstash.credentials import Credentials
 from pulumi_upstash_rotation.upstash.database import parse_database
 from pulumi_upstash_rotation.upstash.settings import Settings
+from pulumi_upstash_rotation.values import Verification
 from upstash_emulator import Fault
 
 from ..support.payloads import DOCUMENTED, WITH_CREDENTIALS
@@ -82,14 +86,17 @@ def prepare_and_wait(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_preparation_reads_the_trust_store_once_in_the_background(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(probe, "trust_store", read.append)
     assert prepare_and_wait(monkeypatch) <= 1
-    assert trust_store.cache_info().currsize == 1
+    assert read == ["redis"]
 
 
 def test_verification_that_cannot_be_loaded_is_a_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A user's module may hide a library. The reset has happened by then."""
+    monkeypatch.delattr(upstash, "probe", raising=False)
     monkeypatch.setitem(sys.modules, "pulumi_upstash_rotation.upstash.probe", None)
     account = open_account(no_settings, print)
     database = parse_database(WITH_CREDENTIALS)

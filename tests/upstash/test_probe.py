@@ -120,7 +120,7 @@ def test_rejected_new_password_is_stated_once_the_time_is_up(emulated: EmulatedD
     database = described(emulated, password="wrong-canary")
     assert verified(database, seconds=1) == Verification(
         verified=False,
-        message="Redis did not accept the new password within 1 s: if it was reset outside "
+        message="Redis did not accept the new password within 1 s. If it was reset outside "
         "Pulumi meanwhile, `pulumi refresh` adopts that",
     )
 
@@ -255,7 +255,8 @@ def test_unreadable_bundle_is_stated(
     if content:
         (tmp_path / "bundle.pem").write_text(content)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "bundle.pem"))
-    why = "was not tried: cannot read the certificates that REQUESTS_CA_BUNDLE names. Correct or unset it"
+    problem = "cannot read the certificates that REQUESTS_CA_BUNDLE names. Correct or unset it"
+    why = f"was not tried: {problem}"
     assert verified(described(emulated)) == not_verified(f"Redis {why}; REST {why}")
 
 
@@ -296,7 +297,7 @@ def test_long_wait_is_reported_and_a_short_one_is_not(
 def test_unexpected_exception_is_named_by_its_type(
     emulated: EmulatedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def explode() -> None:
+    def explode(_protocol: str) -> None:
         raise KeyError(emulated.password)
 
     monkeypatch.setattr(probe, "trust_store", explode)

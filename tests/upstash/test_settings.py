@@ -141,7 +141,10 @@ HOW = (
         (
             {**CONFIG, "upstash:apiUrl": "https://user:pass@x.test"},
             {},
-            "config upstash:apiUrl must not hold credentials. Set the e-mail and the API key apart from it",
+            (
+                "config upstash:apiUrl must not hold credentials. Set the e-mail and the API key "
+                "apart from it"
+            ),
         ),
     ],
 )

@@ -72,6 +72,19 @@ def test_line_that_no_engine_takes_goes_to_stderr(
     assert capsys.readouterr().err == "warning: look at this\n"
 
 
+@pytest.mark.parametrize("failing", ["_send", "sys.stderr.write"])
+def test_line_that_cannot_be_shown_raises_nothing(
+    failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reset may have happened before. An exception would lose its password."""
+
+    def explode(*_: object) -> bool:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(f"pulumi_upstash_rotation.frontends.engine.log.{failing}", explode)
+    log.show("warning", "look at this", URN if failing == "_send" else None)
+
+
 def test_details_go_to_stderr_once_and_not_to_the_root_logger(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -163,6 +163,8 @@ def test_fingerprint_changes_with_the_password_and_with_nothing_else() -> None:
     assert unknown != first
     assert fingerprint(password=None, database_name="other") == unknown
     assert fingerprint(password=None, count=2) != unknown
+    # The state keeps whole seconds, and a refresh must not change it.
+    assert fingerprint(password=None, rotated_at=NOW + timedelta(microseconds=9)) == unknown
     assert fingerprint(password=None, rotated_at=NOW + timedelta(days=1)) != unknown
 
 
