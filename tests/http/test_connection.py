@@ -98,9 +98,11 @@ def test_redis_connection_offers_no_http_even_after_a_request(
     with LocalServer(tls) as server:
         new_client(server.url).send(RESET)
         for protocol in ("http", "redis"):
-            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
-                with trust_store(protocol).wrap_socket(plain, server_hostname="127.0.0.1") as sock:
-                    offered[protocol] = sock.selected_alpn_protocol()
+            with (
+                socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain,
+                trust_store(protocol).wrap_socket(plain, server_hostname="127.0.0.1") as sock,
+            ):
+                offered[protocol] = sock.selected_alpn_protocol()
     assert offered == {"http": "http/1.1", "redis": None}
 
 
