@@ -235,7 +235,7 @@ def test_a_refresh_adopts_a_foreign_reset_and_forgets_a_deleted_database_and_not
     rotations.up()
     first = rotations.out("cache")
     rotations.fault("gone", Fault.status(403), "get", None)
-    with pytest.raises(PulumiError, match=r"does not permit it .*; nothing has changed"):
+    with pytest.raises(PulumiError, match=r"denies this to the API key .*; nothing has changed"):
         rotations.refresh()
     assert len([each for each in rotations.stack.resources() if each["type"] == TYPE]) == 2
     rotations.emulator.clear()

@@ -206,7 +206,7 @@ def revoke(operation: Operation, state: State) -> None:
                 api.reset_password(state.database_id)
         case Reconciliation.INDETERMINATE:
             operation.reporter.warning(
-                f"the password of Redis database {state.database_id!r} was not reset, although "
+                f"the password of Redis database {state.database_id!r} was not reset although "
                 "rotate_on_delete is True. The live or the stored password is not known, so the "
                 "provider cannot tell whether this resource set it"
             )
