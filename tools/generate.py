@@ -169,16 +169,10 @@ def plain_type(annotation: ast.expr, *, input_: bool = False) -> str:
 def retries() -> str:
     """Return the table of what happens to an attempt that failed."""
     module = runpy.run_path(str(RETRIES), run_name="retries")  # it imports nothing of ours
-    effects = [module["Effect"][name] for name in EFFECTS]
-    rows = [
-        (
-            row.outcome.value,
-            *("retried" if effect in row.effects else "not retried" for effect in effects),
-            row.reason,
-        )
-        for row in module["RETRIES"]
-    ]
-    return table(("outcome of an attempt", *EFFECTS.values(), "why"), rows)
+    text: str = module["table"]()
+    for effect, heading in EFFECTS.items():
+        text = text.replace(f" {effect} ", f" {heading} ")
+    return text
 
 
 def settings() -> str:

@@ -16,6 +16,7 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
+from pulumi_upstash_rotation.http import retries
 from pulumi_upstash_rotation.http.client import MAX_ATTEMPTS, Request
 from pulumi_upstash_rotation.http.retries import RETRIES, Effect, Outcome, may_retry
 
@@ -127,3 +128,10 @@ def test_retried_request_succeeds_once_the_failure_is_over(
         assert new_client(server.url).send(request_with(effect)) == b"{}"
     assert len(server.received) == (1 if outcome is Outcome.NOT_CONNECTED else 3)
     assert len(clock.sleeps) == 2
+
+
+def test_documentation_of_the_module_ends_with_the_table() -> None:
+    assert retries.__doc__ is not None
+    assert retries.__doc__.strip().endswith(retries.table())
+    for rule in RETRIES:
+        assert f"| {rule.outcome.value} | " in retries.table()

@@ -44,7 +44,7 @@ def test_retry_table_has_a_row_for_each_outcome_and_a_column_for_each_effect() -
         in rows
     )
     lost = next(row for row in rows if row.startswith("| connection lost"))
-    assert "| retried | retried | not retried |" in lost
+    assert "| retried | retried | no |" in lost
     assert len(rows) == len(set(rows)) == 7
 
 

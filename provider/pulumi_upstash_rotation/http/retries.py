@@ -1,4 +1,4 @@
-"""Which failed attempts are retried. The table is data; the documents show the same table."""
+"""Which failed attempts are retried. `RETRIES` is the table; this text and the documents show it."""
 
 from __future__ import annotations
 
@@ -63,3 +63,15 @@ _EFFECTS: Final = {row.outcome: row.effects for row in RETRIES}
 def may_retry(effect: Effect, outcome: Outcome) -> bool:
     """Return whether a request with this effect is retried after this outcome."""
     return effect in _EFFECTS[outcome]
+
+
+def table() -> str:
+    """Return the table as Markdown."""
+    rows = [("outcome of an attempt", *(effect.name for effect in Effect), "why"), ("---",) * 5]
+    for rule in RETRIES:
+        retried = ("retried" if effect in rule.effects else "no" for effect in Effect)
+        rows.append((rule.outcome.value, *retried, rule.reason))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+__doc__ = f"{__doc__}\n\n{table()}\n"
