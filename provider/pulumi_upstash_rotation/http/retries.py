@@ -1,4 +1,4 @@
-"""Which failed attempts are retried. `RETRIES` is the table; this text and the documents show it."""
+"""Which failed attempts are retried. `RETRIES` is the table; this text and the docs show it."""
 
 from __future__ import annotations
 
