@@ -1,7 +1,7 @@
 """`make bench`: the cost of our provider, of a naive one and of a program without resources.
 
 The programs take turns, so that all of them meet the same drift of the machine's speed. The ratio
-of the medians counts. Nothing is asserted. `--write` writes the figures to docs/performance.json.
+of the minima counts. Nothing is asserted. `--write` writes the figures to docs/performance.json.
 `make generate plots` makes the tables and plots of docs/performance.md from that file.
 """
 
@@ -12,7 +12,6 @@ import compileall
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -140,7 +139,7 @@ def cases(sizes: list[int], latencies: list[float]) -> Iterator[Case]:
 
 
 def measure(case: Case, rounds: int, results: Results) -> None:
-    """Run a case, add its medians to `results`, and print a line for each step."""
+    """Run a case, add its minima to `results`, and print a line for each step."""
     costs: dict[tuple[str, str], list[Cost]] = defaultdict(list)
     kinds = [kind for kind in PROGRAMS if kind != IDEAL or case.databases == GOALS_DATABASES]
     with Emulator(
@@ -155,7 +154,7 @@ def measure(case: Case, rounds: int, results: Results) -> None:
                     for step, cost in run(kind, case, upstash, Path(folder)):
                         costs[step, kind].append(cost)
     for step in STEPS:
-        results.update({(case, step, kind): median(costs[step, kind]) for kind in kinds})
+        results.update({(case, step, kind): least(costs[step, kind]) for kind in kinds})
         seconds = {kind: results[case, step, kind].wall_seconds for kind in kinds}
         parts = ", ".join(f"{kind} {took:.2f} s" for kind, took in seconds.items())
         print(
@@ -225,10 +224,10 @@ def data(rounds: int, reached: list[dict[str, object]], results: Results) -> str
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def median(costs: Iterable[Cost]) -> Cost:
-    """Return the median of each part."""
+def least(costs: Iterable[Cost]) -> Cost:
+    """Return the minimum of each part: other programs on the machine only add to it."""
     parts = zip(*(vars(cost).values() for cost in costs), strict=True)
-    return Cost(*(statistics.median_high(part) for part in parts))
+    return Cost(*map(min, parts))
 
 
 def run(kind: str, case: Case, upstash: Emulator, folder: Path) -> Iterator[tuple[str, Cost]]:
@@ -312,7 +311,7 @@ def imports(rounds: int) -> list[float]:
             started = time.perf_counter()
             subprocess.run([sys.executable, "-c", program], check=True)
             taken[program].append(time.perf_counter() - started)
-    return [statistics.median(taken[program]) for program in programs]
+    return [min(taken[program]) for program in programs]
 
 
 def pulumi_version() -> str:
