@@ -16,6 +16,7 @@ from upstash_emulator import Emulator
 
 from ..support.assertions import opens
 from ..support.runs import Run
+from ..support.stacks import delete_empty_attributes
 from .plan import LONGEST_DELAY_SECONDS
 
 if TYPE_CHECKING:
@@ -256,6 +257,8 @@ class Sequence:
             self.settled = self.counted = "nothing"
         if hit:
             self.struck = True
+            if delete_empty_attributes(self.stack):
+                self.say("  the engine was killed while it wrote its .attrs file")
             self.stack.on_stack("cancel", "--yes", check=False)
 
     def exists(self) -> bool:

@@ -19,7 +19,7 @@ from upstash_emulator import Fault
 from ..support.assertions import assert_live, assert_nothing_left_to_do
 from ..support.programs import ROOT
 from ..support.runs import Ending, Run, wait_for
-from ..support.stacks import CREDENTIALS, Rotations, diagnostics_of
+from ..support.stacks import CREDENTIALS, Rotations, delete_empty_attributes, diagnostics_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,6 +185,21 @@ def test_a_state_that_could_not_be_written_is_mended_by_the_documented_commands(
     away.rename(stacks)
     recover_all(rotations, "could not be written")
     assert_recovered(rotations, cache=2)
+
+
+def test_a_kill_that_leaves_an_empty_attrs_file_is_mended_as_documented(
+    rotations: Rotations,
+) -> None:
+    rotations.declare("cache")
+    rotations.up()
+    stack = rotations.stack
+    stack.state_file.with_name(f"{stack.state_file.name}.attrs").write_bytes(b"")
+    symptom = "failed to load checkpoint: EOF"
+    with pytest.raises(PulumiError, match=symptom):
+        stack.up()
+    assert symptom in (ROOT / "docs" / "how-to" / "recover.md").read_text()
+    assert delete_empty_attributes(stack)
+    assert_recovered(rotations, cache=1)
 
 
 def test_a_second_run_is_refused_unless_it_breaks_the_lock_and_then_the_stack_can_be_mended(

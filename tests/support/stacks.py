@@ -237,3 +237,15 @@ class Rotations:
 
         self.stack.edit_state(edit)
         self._outputs = None
+
+
+def delete_empty_attributes(stack: Stack) -> bool:
+    """Delete an empty `.attrs` file beside the state, as docs/how-to/recover.md advises.
+
+    A local folder as backend has one for each state. The engine writes it in place, so that a kill
+    at this moment leaves it empty.
+    """
+    empty = [path for path in stack.folder.rglob("*.attrs") if path.stat().st_size == 0]
+    for path in empty:
+        path.unlink()
+    return bool(empty)

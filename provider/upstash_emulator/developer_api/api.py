@@ -49,10 +49,11 @@ class DeveloperApi:
         self, operation: Operation
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
+            calls = self._simulation.calls  # a call in flight is forgotten with those before it
             database_id = request.match_info.get("id")
             fault = self._simulation.faults.take(operation.name, database_id)
             response, applied = await self._respond(operation, request, fault)
-            self._simulation.calls.append(
+            calls.append(
                 Call(
                     operation=operation.name,
                     method=request.method,

@@ -181,9 +181,9 @@ class Simulation:
         self.faults.add(fault, operation, times, database_id)
 
     async def clear(self, *, restore: bool) -> None:
-        """Forget recorded calls and planned faults; see `Emulator.clear`."""
+        """Forget calls, those in flight included, and planned faults; see `Emulator.clear`."""
         self.faults.clear()
-        self.calls.clear()
+        self.calls = []
         self.connections = 0
         self.account.audit_log.clear()
         for database in self.databases.values():

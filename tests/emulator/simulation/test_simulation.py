@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from upstash_emulator import Call, Emulator, Fault
 
-from ..support import Api, opens, redis_client, rest, rest_client
+from ..support import Api, opens, redis_client, rest, rest_client, wait_until
 
 if TYPE_CHECKING:
     import pytest
@@ -60,6 +61,19 @@ def test_clear_forgets_calls_and_keeps_changes(
     emulator.clear()
     assert (emulator.calls, emulator.resets, api.audit_logs()) == ([], 0, [])
     assert (database.state, database.password) == ("suspended", password)
+
+
+def test_clear_forgets_a_call_in_flight_too(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    """Its client may have given up, in another test."""
+    emulator.fault(Fault.delay(0.5, applied=True), operation="reset")
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(api.reset, database)
+        wait_until(lambda: database.resets == 1)
+        emulator.clear()
+        assert call.result(30).status_code == 200
+    assert emulator.calls == []
 
 
 def test_restore_undoes_every_change(emulator: Emulator, database: EmulatedDatabase) -> None:
