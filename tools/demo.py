@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from pulumi_stack import PulumiError, Stack
+from pulumi_stack import PulumiError, Stack, accept_interrupts
 from upstash_emulator import Emulator
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ QUICKSTART = Path(__file__).parents[1] / "examples" / "quickstart"
 
 def main() -> int:
     """Run the demo and return the exit status."""
+    accept_interrupts()
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="upstash-rotation-demo-") as name,

@@ -26,7 +26,7 @@ from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from pulumi_stack import Stack
+from pulumi_stack import Stack, accept_interrupts
 from upstash_emulator import Emulator
 
 ROOT: Final = Path(__file__).parents[1]
@@ -80,6 +80,7 @@ FORMAT: Final = """\
 
 def main() -> None:
     """Rotate, and write the picture."""
+    accept_interrupts()
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor")
     blank = ""
     with tempfile.TemporaryDirectory() as name, Emulator(databases=1) as upstash:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -22,6 +23,16 @@ PASSPHRASE = "correct horse battery staple"  # noqa: S105  of stacks that live f
 
 class PulumiError(Exception):
     """A pulumi command failed; its text is all that the command printed."""
+
+
+def accept_interrupts() -> None:
+    """Let programs that this process starts be interrupted, even if a shell runs it in background.
+
+    There SIGINT is ignored, and every program inherits that: the engine, which ends its language
+    host by SIGINT, would then wait for five seconds at the end of every command.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from pulumi_stack import Stack
+from pulumi_stack import Stack, accept_interrupts
 from pulumi_upstash_rotation import RedisPasswordRotation
 from upstash_emulator import Emulator
 
@@ -108,6 +108,7 @@ Results = dict[tuple[Case, str, str], Cost]
 
 def main() -> None:
     """Measure, print the figures, and write them where asked."""
+    accept_interrupts()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--databases", type=int, nargs="+", default=[1, 16, 64, 256])

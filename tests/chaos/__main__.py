@@ -11,6 +11,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from pulumi_stack import accept_interrupts
+
 from .plan import make_plan
 from .sequence import BrokenPromiseError, LostPasswordError, Record, run_sequence
 
@@ -18,6 +20,7 @@ from .sequence import BrokenPromiseError, LostPasswordError, Record, run_sequenc
 def main(count: int, seed: int) -> int:
     """Run `count` sequences from a seed on; return how many broke a promise."""
     print(f"{count} sequences from seed {seed}; one of them again: make chaos N=1 SEED=…")
+    accept_interrupts()
     started, records, broken = time.monotonic(), [], []
     with (
         tempfile.TemporaryDirectory(prefix="chaos-") as folder,
