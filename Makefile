@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all of their own set-up; nothing else has to run first.
+# `make demo` and `make test` install what they need. Nothing else has to run first.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 .PHONY: help setup demo test soak check audit format generate docs picture plots chaos bench env build clean
@@ -9,14 +9,14 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 DOCS_READY := $(VENV)/.docs-ready
-# Every target that needs the engine asks for it the moment it runs: it may be found on PATH,
-# in the cache, or built. The last line that the tool prints is the folder.
+# Each target that needs the engine runs this tool. It finds, installs or builds the engine and prints
+# the folder.
 ENGINE = "$$($(BIN)/python tools/pulumi_engine.py)"
-# Some tests need a redis-server with TLS of its own. The tool prints a folder for PATH, or nothing
-# if the redis-server on PATH has TLS. Without one those tests fail, and all others run.
+# Some tests need a redis-server that serves TLS itself. The tool prints a folder for PATH. It prints
+# nothing if the redis-server on PATH serves TLS. Without TLS those tests fail, and all other tests run.
 REDIS = "$$($(BIN)/python tools/redis_with_tls.py)"
 WITH_ENGINE = engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH"
-# One worker more than processors: end-to-end tests also wait.
+# One more worker than processors, because end-to-end tests also wait.
 PYTEST = engine=$(ENGINE) || exit 1; redis=$(REDIS); \
 	PATH="$(BIN):$$engine$${redis:+:$$redis}:$$PATH" python -m pytest --dist worksteal \
 	--numprocesses "$$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')"
@@ -34,10 +34,10 @@ $(READY): pyproject.toml constraints.txt tools/make_venv.sh
 demo: $(READY) ## Rotate a real Redis password with a real `pulumi up`, without an account
 	@$(WITH_ENGINE) python tools/demo.py
 
-test: $(READY) ## Run the tests, with a small sample of those that take long
+test: $(READY) ## Run the tests, with a small sample of the slow ones
 	@$(PYTEST) -m "not soak" $(ARGS)
 
-soak: $(READY) ## Run the tests that take long by nature: a large fleet, chaos in its breadth
+soak: $(READY) ## Run the slow tests: a large fleet and more random sequences
 	@$(PYTEST) -m soak $(ARGS)
 
 chaos: $(READY) ## Run N random sequences of faults and kills, from SEED, and print a table

@@ -1,4 +1,4 @@
-"""Rotate every Upstash Redis database that the stack's config names; no code to write.
+"""Rotate the password of every Upstash Redis database that the stack's config names.
 
 pulumi config set --path 'databaseIds[0]' 96ad0856-03b1-4ee7-9666-e81abd0349e1
 pulumi config set --path triggers.release 2026-11

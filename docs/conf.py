@@ -1,4 +1,4 @@
-"""Sphinx's configuration of the documentation site; `make docs` builds it."""
+"""Sphinx configuration of the documentation site. `make docs` builds the site."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ html_copy_source = False
 html_theme_options = {"top_of_page_buttons": []}
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 3
-default_role = "code"  # what a docstring puts between single backticks
+default_role = "code"  # for text between single backticks in docstrings
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_class_signature = "separated"
@@ -46,7 +46,7 @@ descriptions: dict[str, list[str]] = {}
 def keep_description(
     _app: Sphinx, what: str, name: str, _obj: object, _options: object, lines: list[str]
 ) -> None:
-    """Remember an attribute's description before napoleon takes words with a colon for types."""
+    """Keep an attribute's description. napoleon would take words before a colon for types."""
     if what in {"attribute", "property"}:
         descriptions[name] = list(lines)
 
@@ -54,12 +54,12 @@ def keep_description(
 def restore_description(
     _app: Sphinx, _what: str, name: str, _obj: object, _options: object, lines: list[str]
 ) -> None:
-    """Put an attribute's description back after napoleon."""
+    """Restore an attribute's description after napoleon has changed it."""
     lines[:] = descriptions.pop(name, lines)
 
 
 def read_page(app: Sphinx, name: str, source: list[str]) -> None:
-    """Give a page its text, with the links of the repository turned into links of the site.
+    """Set the text of a page, and turn links of the repository into links of the site.
 
     A file outside the site has no address yet, so its link becomes plain text.
     """
@@ -80,10 +80,10 @@ def read_page(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def check_offline(app: Sphinx, error: Exception | None) -> None:
-    """Fail if a page loads anything from the network.
+    """Check that no page loads anything from the network.
 
     Raises:
-        ExtensionError: A page does.
+        ExtensionError: A page loads something.
     """
     for page in [] if error else Path(app.outdir).rglob("*.html"):
         found = re.findall(r"<(?:script|link|img|iframe)\b[^>]*\bhttps?://[^>]*>", page.read_text())
@@ -92,7 +92,7 @@ def check_offline(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Add what is particular to this site."""
+    """Register the functions of this file."""
     app.connect("autodoc-process-docstring", keep_description, priority=400)
     app.connect("autodoc-process-docstring", restore_description, priority=600)
     app.connect("source-read", read_page)

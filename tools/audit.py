@@ -1,4 +1,4 @@
-"""`make audit`: fail if a pinned dependency has a known vulnerability, where that can be asked."""
+"""`make audit`: fail if a pinned dependency has a known vulnerability."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 
 
 def main() -> int:
-    """Ask the package index about every pinned version and return the exit status."""
+    """Check every pinned version with pip-audit and return the exit status."""
     options = ["--format=json", "--no-deps", "--disable-pip", "--progress-spinner=off"]
     done = subprocess.run(
         [sys.executable, "-m", "pip_audit", *options, "--requirement", str(CONSTRAINTS)],
@@ -27,15 +27,15 @@ def main() -> int:
 
 
 def report(dependencies: list[dict[str, object]]) -> int:
-    """Print what pip-audit has found and return the exit status."""
-    asked = [each for each in dependencies if "skip_reason" not in each]
-    if not asked:
-        print("audit: nobody could be asked about vulnerabilities; nothing was checked")
+    """Print the findings of pip-audit and return the exit status."""
+    checked = [each for each in dependencies if "skip_reason" not in each]
+    if not checked:
+        print("audit: the vulnerability database could not be reached; nothing was checked")
         return 0
-    bad = [each for each in asked if each.get("vulns")]
+    bad = [each for each in checked if each.get("vulns")]
     for each in bad:
         print(f"audit: {each['name']} {each['version']}: {_names(each['vulns'])}")
-    print(f"audit: {len(bad)} of {len(asked)} dependencies have a known vulnerability")
+    print(f"audit: {len(bad)} of {len(checked)} dependencies have a known vulnerability")
     return 1 if bad else 0
 
 

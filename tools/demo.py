@@ -46,7 +46,7 @@ def main() -> int:
 
 def tour(folder: Path, upstash: Emulator, database: EmulatedDatabase) -> None:
     """Show one rotation after the other."""
-    heading("The emulator plays Upstash on this machine, so you need no account")
+    heading("The emulator imitates Upstash on this machine, so you need no account")
     say(f"The emulator's API is at {upstash.url}.")
     say(f"The database {database.id} is a real redis-server with TLS on port {database.port}.")
     project = folder / "quickstart"
@@ -103,17 +103,17 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print a piece of a program, or what a command printed."""
+    """Print a part of a program, or the output of a command."""
     for line in text.splitlines():
         if line.strip():
             print(f"   | {line}", flush=True)
 
 
 def claim(text: str, holds: bool) -> None:
-    """Print something that has just been checked.
+    """Print a claim that is true.
 
     Raises:
-        NotTrueError: It does not hold.
+        NotTrueError: The claim is false.
     """
     if not holds:
         raise NotTrueError(text)
@@ -121,7 +121,7 @@ def claim(text: str, holds: bool) -> None:
 
 
 def run(stack: Stack, *arguments: str) -> None:
-    """Show a pulumi command and what it prints."""
+    """Run a pulumi command. Show it and its output."""
     print(f"   $ pulumi {' '.join(arguments)}", flush=True)
     show(stack.on_stack(*arguments))
 
@@ -137,7 +137,7 @@ def password_in(stack: Stack) -> str:
 
 
 def opens(upstash: Emulator, database: EmulatedDatabase, password: str) -> bool:
-    """Say whether the database accepts a password, over TLS with the certificate checked."""
+    """Return whether the database accepts a password, over TLS with a checked certificate."""
     with redis.Redis(
         host="127.0.0.1",
         port=database.port,

@@ -1,7 +1,7 @@
 """`make generate`: write the parts of the documents that repeat code or data.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. With `--check` nothing is
-written, and a difference ends with exit status 1. It imports no library, so it is fast.
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. With `--check` the tool writes
+nothing. If a part differs, the exit status is 1. The tool imports no library, so it is fast.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     old_plots = [plot for plot in PLOTS.glob("*.svg") if digest() not in plot.read_text()]
     if check and old_plots:
         print(
-            "The plots show other data than docs/performance.json. Run `make plots`.",
+            "The plots do not match docs/performance.json. Run `make plots`.",
             file=sys.stderr,
         )
     return 1 if check and (stale or old_plots) else 0
@@ -66,7 +66,7 @@ def documents() -> Iterator[Path]:
 
 
 def digest() -> str:
-    """Return what a plot carries to show the data that it was made from."""
+    """Return the digest of the data. Each plot holds the digest of its data."""
     return f"data: {hashlib.sha256(PERFORMANCE.read_bytes()).hexdigest()[:16]}"
 
 
@@ -80,12 +80,12 @@ def generated(name: str) -> str:
 
 
 def inputs() -> str:
-    """Return the table of the inputs. "A change ..." starts what stands in the last column."""
+    """Return the table of the inputs. The last column comes from the sentence "A change ..."."""
     rows = []
     for name, type_, text in _arguments():
         meaning, _, effect = text.partition(" A chang")
         if not effect:
-            raise ValueError(f"no sentence of {name} says what a change does: A change ...")
+            raise ValueError(f'the docstring of {name} has no sentence that starts with "A change"')
         default = re.search(r"(\S+) by default\.", meaning)
         meaning = re.sub(r"\s*\S+ by default\.", "", meaning)
         rows.append(
@@ -148,7 +148,7 @@ def _docstring_after(field: ast.AnnAssign) -> str:
 
 
 def plain_type(annotation: ast.expr, *, input_: bool = False) -> str:
-    """Return a type in words; None is left out for an input, which every program may leave out."""
+    """Return a type in words. For an input it leaves out None, because inputs are optional."""
     match annotation:
         case ast.BinOp(left=left):
             rest = "" if input_ else " or None"
@@ -167,8 +167,8 @@ def plain_type(annotation: ast.expr, *, input_: bool = False) -> str:
 
 
 def retries() -> str:
-    """Return the table of what happens to an attempt that failed."""
-    module = runpy.run_path(str(RETRIES), run_name="retries")  # it imports nothing of ours
+    """Return the table of failed attempts and their retries."""
+    module = runpy.run_path(str(RETRIES), run_name="retries")  # it imports none of our modules
     text: str = module["table"]()
     for effect, heading in EFFECTS.items():
         text = text.replace(f" {effect} ", f" {heading} ")
@@ -205,7 +205,7 @@ def _default(value: ast.expr | None) -> str:
     return f"`{value.value!s}`" if isinstance(value, ast.Constant) else ""
 
 
-# --- what is not Python, or whole programs ---
+# --- the Makefile, the examples and the README ---
 
 
 def make_targets() -> str:
@@ -235,7 +235,7 @@ def readme(name: str) -> str:
 
 
 def performance(part: str) -> str:
-    """Return a table of the measurements, or how they were made."""
+    """Return a table of the measurements, or their conditions."""
     data = json.loads(PERFORMANCE.read_text())
     if part == "conditions":
         return (
@@ -275,7 +275,7 @@ COLUMNS: Final[dict[str, dict[str, object]]] = {
 
 
 def _summary(measurements: list[dict[str, Any]]) -> str:
-    """Return seconds of each command, and how they compare with the naive provider."""
+    """Return the seconds of each command, and the ratio to the naive provider."""
     rows = []
     for step in dict.fromkeys(each["step"] for each in measurements):
         cells = []

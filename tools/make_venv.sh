@@ -4,7 +4,7 @@ set -eu
 python=$1 venv=$2
 
 if [ -z "$python" ]; then
-    echo "Python 3.10 or newer is needed; install it, or name it: make PYTHON=/path/to/python3" >&2
+    echo "make needs Python 3.10 or newer. Install it, or run make PYTHON=/path/to/python3" >&2
     exit 1
 fi
 echo "Preparing Python packages in $venv ($("$python" --version)) ..." >&2
@@ -16,7 +16,7 @@ if command -v uv >/dev/null 2>&1; then
         --group dev --editable '.[emulator]'
 else
     if ! "$python" -m venv "$venv" 2>/dev/null; then
-        echo "$python has no venv module; on Debian and Ubuntu: apt-get install python3-venv" >&2
+        echo "$python has no venv module. On Debian and Ubuntu run apt-get install python3-venv" >&2
         exit 1
     fi
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
@@ -24,9 +24,9 @@ else
         --constraint constraints.txt --group dev --editable '.[emulator]'
 fi
 
-# The engine would take a distribution named pulumi-* for the SDK of a plugin and try to download that
-# plugin at every run; pulumi-plugin.json tells it not to. It looks beside installed packages only,
-# where an editable one has no files.
+# The engine treats a distribution named pulumi-* as the SDK of a plugin. It would try to download that
+# plugin in every run. pulumi-plugin.json prevents this. The engine looks for the file only in the folder of
+# installed packages. An editable package has no files there, so this script adds a link.
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 mkdir -p "$site/pulumi_upstash_rotation"
 ln -sf "$PWD/provider/pulumi_upstash_rotation/pulumi-plugin.json" "$site/pulumi_upstash_rotation/"

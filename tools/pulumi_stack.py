@@ -1,7 +1,7 @@
-"""A throw-away Pulumi stack, driven through the same command line that a person uses.
+"""A temporary Pulumi stack. It runs the same `pulumi` commands as a user.
 
-Its state, its home and its passphrase live in a folder of its own, so nothing of the user's Pulumi
-is touched. The demo and the end-to-end tests share it.
+Its state, its Pulumi home and its passphrase are in one folder. So it does not touch the user's own
+Pulumi. The demo and the end-to-end tests share this module.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PASSPHRASE = "correct horse battery staple"  # noqa: S105  of stacks that live f
 
 
 class PulumiError(Exception):
-    """A pulumi command failed; its text is all that the command printed."""
+    """A pulumi command failed. The text is the command's output."""
 
 
 def accept_interrupts() -> None:
@@ -41,8 +41,9 @@ class Stack:
 
     Attributes:
         project: Folder with the Pulumi.yaml.
-        folder: Where state and home are kept.
-        environment: Variables for every command, over those of this process; None removes one.
+        folder: Folder of the state and the Pulumi home.
+        environment: Variables for every command. They override those of this process. None
+            removes one.
     """
 
     project: Path
@@ -66,9 +67,10 @@ class Stack:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment of this stack's commands, for whoever runs one differently."""
+        """The environment for commands of this stack."""
         ours: dict[str, str | None] = {
-            # The dynamic provider must run under this Python, whatever is active outside.
+            # The dynamic provider must run under this Python, not under the shell's virtual
+            # environment.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_HOME": str(self.folder / "home"),
@@ -85,12 +87,12 @@ class Stack:
 
     @property
     def state_file(self) -> Path:
-        """The state as it stands on disk."""
+        """The file that holds the state."""
         (path,) = (self.folder / "state").rglob(f"stacks/**/{self.name}.json")
         return path
 
     def pulumi(self, *arguments: str, check: bool = True) -> str:
-        """Run a pulumi command and return everything that it printed.
+        """Run a pulumi command and return its output.
 
         Raises:
             PulumiError: It failed, and `check` is set.
@@ -114,7 +116,7 @@ class Stack:
         return self.pulumi(command, *arguments, "--stack", self.name, check=check)
 
     def set_config(self, key: str, value: str, *, secret: bool = False, path: bool = False) -> None:
-        """Set a value in the stack's config; a secret one is encrypted there."""
+        """Set a value in the stack's config. Pulumi encrypts a secret one."""
         flags = [flag for flag, on in (("--secret", secret), ("--path", path)) if on]
         self.on_stack("config", "set", *flags, key, value)
 
@@ -141,13 +143,13 @@ class Stack:
         return outputs
 
     def stored_text(self) -> str:
-        """Return all that this stack has on disk, as it stands there, with secrets encrypted."""
+        """Return the text of all files of this stack. Pulumi has encrypted the secrets in them."""
         files = [path for path in self.folder.rglob("*") if path.is_file()]
         files += self.project.glob("Pulumi*.yaml")
         return "\n".join(path.read_bytes().decode(errors="replace") for path in files)
 
     def edit_state(self, edit: Callable[[dict[str, Any]], None]) -> None:
-        """Change the resources of the state through export and import; secrets stay encrypted."""
+        """Export the state, change its resources, and import it. Secrets stay encrypted."""
         deployment = json.loads(self.on_stack("stack", "export"))
         for resource in deployment["deployment"].get("resources", []):
             edit(resource)
@@ -157,11 +159,11 @@ class Stack:
         edited.unlink()
 
     def resources(self) -> list[dict[str, Any]]:
-        """Return the resources in the state as it stands on disk."""
+        """Return the resources in the state's file."""
         latest = json.loads(self.state_file.read_text())["checkpoint"]["latest"]
         resources: list[dict[str, Any]] = latest.get("resources", []) if latest else []
         return resources
 
     def remove(self) -> None:
-        """Forget the stack, its state and its config."""
+        """Remove the stack, its state and its config."""
         self.on_stack("stack", "rm", "--yes", "--force")

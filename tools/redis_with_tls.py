@@ -1,11 +1,11 @@
-"""Make sure that there is a redis-server with TLS of its own, and print the folder to put on PATH.
+"""Find or unpack a redis-server that serves TLS itself, and print its folder.
 
-Three sources are tried in this order:
+The tool tries three sources in this order:
 
-    path   any `redis-server` on PATH; then nothing is printed
-    cache  what an earlier run has left in the user's cache folder
-    apt    the package of Debian or Ubuntu and the libraries that it needs, unpacked into the cache
-           folder: nothing is installed, and no rights of root are needed
+    path   a `redis-server` on PATH. The tool then prints nothing.
+    cache  the server that an earlier run has put into the user's cache folder
+    apt    the package of Debian or Ubuntu and its libraries. The tool unpacks them into the cache
+           folder. It installs nothing and needs no root.
 
 A program counts only if it accepts a TLS connection. Messages for the user go to stderr.
 """
@@ -37,11 +37,11 @@ LD_LIBRARY_PATH={libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} \\
 
 
 class RedisUnavailableError(Exception):
-    """No source gives a redis-server with TLS; the text is the reason."""
+    """No source has a redis-server that serves TLS. The text is the reason."""
 
 
 def ensure_redis() -> Path | None:
-    """Return the folder of a redis-server with TLS; None if the emulator finds one without it."""
+    """Return the folder of a redis-server that serves TLS. None if there is one on PATH."""
     with contextlib.suppress(EmulatorError):
         if find_redis_binary().has_tls:
             return None
@@ -52,7 +52,7 @@ def ensure_redis() -> Path | None:
 
 
 def serves_tls(program: Path) -> bool:
-    """Return whether a program is a redis-server that the emulator can use, with TLS of its own."""
+    """Return whether a program is a redis-server for the emulator and serves TLS itself."""
     binary = examine(str(program)) if os.access(program, os.X_OK) else None
     return binary is not None and binary.has_tls
 
@@ -71,7 +71,7 @@ def _home() -> Path:
 def _fill_from_apt(home: Path) -> None:
     for program in ("apt-get", "dpkg-deb"):
         if not shutil.which(program):
-            raise RedisUnavailableError(f"there is no {program} to get one with")
+            raise RedisUnavailableError(f"{program} is missing")
     print("Getting a redis-server with TLS from apt (once) ...", file=sys.stderr, flush=True)
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,9 @@ def _fill_from_apt(home: Path) -> None:
         stage = Path(folder, "stage")
         _unpack(_download(Path(folder)), stage)
         if not serves_tls(stage / "bin/redis-server"):
-            raise RedisUnavailableError("the one of this distribution does not run or has no TLS")
+            raise RedisUnavailableError(
+                "the redis-server of this distribution does not run or does not serve TLS"
+            )
         shutil.rmtree(home, ignore_errors=True)
         try:
             stage.rename(home)
@@ -93,9 +95,10 @@ def _fill_from_apt(home: Path) -> None:
 
 
 def _download(work: Path) -> list[Path]:
-    """Download the package and what it needs; with package lists of our own if the machine's fail.
+    """Download the package and its libraries.
 
-    A machine may have no lists, as in most containers, or lists that name versions of the past.
+    If the machine's package lists fail, the tool downloads its own. Most containers have no lists.
+    Other machines have lists with versions that no longer exist.
     """
     for name in ("lists/partial", "cache/archives/partial", "packages"):
         (work / name).mkdir(parents=True)
@@ -152,7 +155,7 @@ def _run(command: list[str], folder: Path) -> str:
 
 
 def main() -> int:
-    """Print the folder, or one line with the reason why there is none."""
+    """Print the folder, or one line with the reason why there is no server."""
     layout = argparse.RawDescriptionHelpFormatter
     argparse.ArgumentParser(description=__doc__, formatter_class=layout).parse_args()
     try:
@@ -160,7 +163,7 @@ def main() -> int:
             print(folder)
     except (RedisUnavailableError, OSError) as error:
         advice = "Install redis (apt-get, dnf or brew install redis), then run this again."
-        print(f"No redis-server with TLS of its own: {error}. {advice}", file=sys.stderr)
+        print(f"No redis-server that serves TLS: {error}. {advice}", file=sys.stderr)
         return 1
     return 0
 

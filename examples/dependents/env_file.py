@@ -1,7 +1,7 @@
 """A file of environment variables for an application, kept up to date by Pulumi.
 
-It stands for whatever takes a password in your stack: a Kubernetes Secret, a function's
-environment, a variable of a pipeline.
+It stands for any resource of your stack that uses a password. That may be a Kubernetes Secret, the
+environment of a function, or a variable of a pipeline.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pulumi import dynamic
 
 
 class EnvFileProvider(dynamic.ResourceProvider):
-    """Writes the file; it lives in a module, so that its code is not pickled into the state."""
+    """Writes the file. It is in its own module, so that the state holds no pickle of its code."""
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Write the file for the first time."""
         return dynamic.CreateResult(props["path"], write(props))
 
     def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
-        """Write it anew."""
+        """Write the file again."""
         return dynamic.UpdateResult(write(news))
 
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """Remove it."""
+        """Remove the file."""
         Path(props["path"]).unlink(missing_ok=True)
 
 

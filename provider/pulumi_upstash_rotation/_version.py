@@ -1,3 +1,3 @@
-"""The version of the distribution, read by the build and sent in the User-Agent."""
+"""The version of the distribution. The build reads it, and the User-Agent header contains it."""
 
 __version__ = "0.1.0"

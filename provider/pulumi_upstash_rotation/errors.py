@@ -8,7 +8,7 @@ RotationError
 └── ApiError                         a call to an HTTP API, such as the Developer API
     ├── RequestNotSentError          the request was not sent, so nothing has changed
     ├── UnreadableResponseError      a success whose body is not the documented JSON
-    ├── IndeterminateOutcomeError    the request may have been sent; no readable response came
+    ├── IndeterminateOutcomeError    the request may have been sent; no response came
     └── ResponseStatusError          a response with an error status
         ├── AuthenticationError      401
         ├── PermissionDeniedError    403, or a read-only API key
@@ -16,8 +16,8 @@ RotationError
         ├── RateLimitedError         429
         └── ServerError              5xx
 
-A message is one line. It names what failed, whether the password may have changed, and what to do
-next. It never holds a body, a header or a credential.
+A message is one line. It states what failed. After a request it also states whether the password
+may have changed. It never holds a body, a header or a credential.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RotationError(Exception):
-    """Root of all errors of this package. Its text is fit for users."""
+    """Root of all errors of this package. Users may see its text."""
 
 
 class ConfigurationError(RotationError):
@@ -44,12 +44,12 @@ class InvalidInputError(RotationError):
     """
 
     def __init__(self, argument: str, reason: str) -> None:
-        """Name the argument and what is allowed."""
+        """Keep the argument's name and the reason."""
         super().__init__(reason)
         self.argument = argument
 
     def __str__(self) -> str:
-        """Return the name and the reason as one sentence."""
+        """Return the name and the reason as one text."""
         return f"{self.argument} {self.args[0]}"
 
 
@@ -58,7 +58,7 @@ class DuplicateDeclarationError(RotationError):
 
 
 class PartialFailureError(RotationError):
-    """An operation failed after it may have changed something. The state must keep what is known.
+    """An operation failed after it may have changed something. The state must keep the outputs.
 
     Attributes:
         id: Id of the resource.
@@ -66,7 +66,7 @@ class PartialFailureError(RotationError):
     """
 
     def __init__(self, message: str, id_: str, outputs: Mapping[str, Any]) -> None:
-        """Keep what the state must hold."""
+        """Keep the id and the outputs."""
         super().__init__(message)
         self.id = id_
         self.outputs = outputs
@@ -80,20 +80,20 @@ class ApiError(RotationError):
     """
 
     def __init__(self, problem: str, effect: str = "") -> None:
-        """Join what failed with `effect`, which states what that means for the password."""
+        """Join `problem` and `effect`, which states whether something may have changed."""
         super().__init__(f"{problem}; {effect}" if effect else problem)
         self.problem = problem
 
 
 class RequestNotSentError(ApiError):
-    """No connection could be made, so the request was not sent and nothing has changed.
+    """The request was not sent, so nothing has changed. For example, no connection was possible.
 
     Attributes:
         transient: Whether a retry can help. An untrusted certificate, for example, stays untrusted.
     """
 
     def __init__(self, problem: str, effect: str = "", *, transient: bool) -> None:
-        """Keep whether a retry can help."""
+        """Keep `transient`."""
         super().__init__(problem, effect)
         self.transient = transient
 
@@ -103,15 +103,15 @@ class UnreadableResponseError(ApiError):
 
 
 class IndeterminateOutcomeError(ApiError):
-    """The request may have been sent and no readable response came. It may have been applied."""
+    """The request may have been sent, but no response came. The API may have applied it."""
 
 
 class ResponseStatusError(ApiError):
-    """The API answered with an error status.
+    """The API responded with an error status.
 
     Attributes:
         status: HTTP status code.
-        retry_after_seconds: Seconds that the response's Retry-After header asks for, if it has one.
+        retry_after_seconds: Seconds in the response's Retry-After header. None without one.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The dynamic providers, by the names that every stack's state holds. Nothing else belongs here.
+"""The provider classes whose import paths every state holds. Nothing else belongs here.
 
 Every state stores the import path of its provider class. So
 `pulumi_upstash_rotation.provider.RedisPasswordRotationProvider` must never move or be renamed.

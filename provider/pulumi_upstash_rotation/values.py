@@ -1,4 +1,4 @@
-"""Plain values that all rooms share: JSON and unknown values, times, a verification's result."""
+"""Plain values for all rooms: JSON and unknown values, times, the result of a verification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_EXACT_INTEGER: Final = 2**53
-"""Beyond it a 64-bit float, the only number in Pulumi's wire format, loses digits."""
+"""Largest exact integer of a 64-bit float. Pulumi's wire format has no other numbers."""
 
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -21,7 +21,7 @@ class Unknown:
     """A value that is known only once the resource that computes it exists."""
 
     def __repr__(self) -> str:
-        """Return the word that stands for it in a message."""
+        """Return the word for messages."""
         return "unknown"
 
 
@@ -30,14 +30,14 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True)
 class Verification:
-    """Result of trying a database with its credentials.
+    """Result of a verification.
 
-    It stands here because the probe makes it and the rotation's record keeps it.
+    It is in this module because the probe creates it and the rotation's record keeps it.
 
     Attributes:
-        verified: True if it accepted the new credential and rejected the previous one. If the
-            previous one is not known, only the first part counts.
-        message: What the database did, or why it was not tried. Holds no secret.
+        verified: True if the database accepted the new credential and rejected the previous one. If
+            the previous one is not known, the database only had to accept the new one.
+        message: The result in words, or the reason why there was no verification. No secrets.
     """
 
     verified: bool
@@ -45,7 +45,7 @@ class Verification:
 
 
 def mark_unknown(value: Any, is_unknown: Callable[[Any], bool]) -> Any:  # noqa: ANN401  any value
-    """Return a value with `UNKNOWN` in place of each part that `is_unknown` names, at any depth.
+    """Return a value in which `UNKNOWN` replaces each part that `is_unknown` accepts, at any depth.
 
     Maps become dicts, and tuples become lists, as Pulumi sends them.
     """
@@ -99,7 +99,7 @@ def same_value(a: object, b: object) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
     if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
-        return math.isnan(b)  # which equals nothing, itself included
+        return math.isnan(b)  # NaN equals nothing, not even itself
     return a == b
 
 
@@ -123,12 +123,12 @@ def utf8(text: str) -> str:
 
 
 def format_time(moment: datetime) -> str:
-    """Return a moment in UTC as RFC 3339, in whole seconds."""
+    """Return a time in UTC as RFC 3339, in whole seconds."""
     return moment.strftime(_TIME_FORMAT)
 
 
 def parse_time(text: object) -> datetime | None:
-    """Return the moment that `format_time()` wrote, in UTC. None for any other value."""
+    """Return the time that `format_time()` wrote, in UTC. None for any other value."""
     try:
         return datetime.strptime(str(text), _TIME_FORMAT).replace(tzinfo=timezone.utc)
     except ValueError:

@@ -1,7 +1,7 @@
 """A local Upstash for tests: its Developer API and REST API in front of real Redis servers.
 
-Python loads the public names at their first use. So this package can be imported without the extra
-`emulator`: `python -m upstash_emulator` then reports that, and the pytest plugin does no harm.
+Python loads the public names at their first use. So programs can import this package without the
+extra `emulator`. `python -m upstash_emulator` then reports that the extra is missing.
 """
 
 from __future__ import annotations

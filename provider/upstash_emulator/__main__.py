@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 _EXTRA_MISSING = (
-    "upstash_emulator: {missing} is not installed; "
-    "install the extra: pip install 'pulumi-upstash-rotation[emulator]'"
+    "upstash_emulator: {missing} is not installed. "
+    "Run pip install 'pulumi-upstash-rotation[emulator]'"
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the Developer API, and what became of it.
+    """One request to the Developer API, and its outcome.
 
     Attributes:
         operation: `reset`, `get`, `list` or `auditlogs`; `unknown` for any other path.
@@ -16,8 +16,8 @@ class Call:
         database_id: The database in the path.
         status: Status of the response; None if the emulator closed the connection instead.
         user_agent: The client's User-Agent header.
-        applied: Whether the emulator carried the operation out.
-        fault: Kind of the fault that the request met, such as `closed`; `none` without one.
+        applied: Whether the emulator applied the operation.
+        fault: Kind of the request's fault, such as `closed`, or `none`.
     """
 
     operation: str

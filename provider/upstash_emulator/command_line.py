@@ -1,4 +1,4 @@
-"""The command line: it prints the lines to paste into a shell, and runs until Ctrl-C."""
+"""The command line. It prints export lines for a shell, and runs until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="port of the Developer API, 0 for any free one (default: %(default)s)",
     )
-    add("--host", default="127.0.0.1", help="where it listens (default: %(default)s)")
+    add("--host", default="127.0.0.1", help="address of the Developer API (default: %(default)s)")
     add(
         "--allow-other-machines",
         action="store_true",
@@ -81,20 +81,20 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="shortest time that it takes for a response",
+        help="minimum time for a response of the Developer API",
     )
     add(
         "--requests-per-second",
         type=int,
         default=0,
         metavar="N",
-        help="how many requests it accepts in a second; 429 to the others (default: any number)",
+        help="limit of the Developer API; it rejects other requests with 429 (default: none)",
     )
     add(
         "--reset-response",
         choices=("documented", "with-credentials"),
         default="documented",
-        help="response to a reset: without credentials, as documented, or with them, as until 2025",
+        help="response to a reset, as documented or with credentials, as until 2025",
     )
     add("--no-redis-servers", action="store_true", help="run the APIs only, for fleets of any size")
     add("--no-tls", action="store_true", help="serve redis:// databases, without TLS")
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "--env-file",
         type=Path,
         metavar="PATH",
-        help="also write the export lines to this file when ready; removed at the end",
+        help="also write the exports to this file, and remove it at the end",
     )
     return parser
 
@@ -124,7 +124,7 @@ def _require_loopback(options: argparse.Namespace) -> None:
     if not local and not options.allow_other_machines:
         raise EmulatorError(
             f"other machines can reach --host {options.host}, and the control API needs no "
-            "password; add --allow-other-machines to allow that"
+            "password. Add --allow-other-machines to allow that"
         )
 
 
@@ -149,7 +149,7 @@ def _exports(emulator: Emulator) -> str:
 
 
 def _welcome(emulator: Emulator, options: argparse.Namespace) -> str:
-    """Return the text for a user: what runs, the exports, the databases, and how to stop it."""
+    """Return the first output: the exports, the databases, and how to stop the emulator."""
     databases = emulator.databases
     number = f"{len(databases)} database{'' if len(databases) == 1 else 's'}"
     lines = [
@@ -169,7 +169,7 @@ def _welcome(emulator: Emulator, options: argparse.Namespace) -> str:
 
 def _redis(options: argparse.Namespace) -> str:
     if options.no_redis_servers:
-        return "no Redis behind"
+        return "without Redis"
     binary = find_redis_binary()
     if options.no_tls:
         return f"Redis {binary.version} without TLS"
@@ -178,7 +178,7 @@ def _redis(options: argparse.Namespace) -> str:
 
 @contextlib.contextmanager
 def _env_file(path: Path | None, emulator: Emulator) -> Iterator[None]:
-    """Keep the exports in a file that is whole as soon as it exists, and only this user's."""
+    """Keep the exports in a file that only this user can read. It is complete when it appears."""
     if path is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""`EmulatedDatabase`: one database, as a test holds it."""
+"""`EmulatedDatabase`: one database of the emulator, for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class EmulatedDatabase:
-    """A database of the emulator, as its owner knows it; any thread may use it."""
+    """A database of the emulator, with its credentials. Any thread may use it."""
 
     def __init__(self, database: RedisDatabase, simulation: Simulation, thread: LoopThread) -> None:
         """Use `Emulator.databases` or `Emulator.add_database` instead."""
@@ -58,7 +58,7 @@ class EmulatedDatabase:
 
     @property
     def tls(self) -> bool:
-        """Whether Redis is served over TLS; REST always is."""
+        """Whether Redis clients connect with TLS. REST clients always do."""
         return self._database.tls
 
     @property
@@ -88,12 +88,12 @@ class EmulatedDatabase:
 
     @property
     def resets(self) -> int:
-        """How often the password has changed since the start or the last `Emulator.clear`."""
+        """Number of resets since the start or the last `Emulator.clear`."""
         return self._database.resets
 
     @property
     def credential_protection(self) -> bool:
-        """Whether only the response to a reset shows credentials; may be set."""
+        """Whether only the response to a reset has credentials. It may be set."""
         return self._database.credential_protection
 
     @credential_protection.setter
@@ -113,7 +113,7 @@ class EmulatedDatabase:
         self._database.state = "active"
 
     def take_offline(self) -> None:
-        """Make the database unreachable: Redis refuses connections, REST closes them."""
+        """Make the database unreachable. Redis refuses connections, and REST closes them."""
         self._thread.run(self._database.backend.take_offline())
 
     def bring_online(self) -> None:
@@ -121,5 +121,5 @@ class EmulatedDatabase:
         self._thread.run(self._database.backend.bring_online())
 
     def delete(self) -> None:
-        """Delete the database: the APIs do not know its id any more, and its Redis ends."""
+        """Delete the database. The APIs then return 404 for its id, and its redis-server ends."""
         self._thread.run(self._simulation.delete_database(self._database))

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class Emulator:
-    """A local stand-in for Upstash: Developer API, REST API and real Redis servers.
+    """A local emulator of Upstash, with its Developer API, REST API and real Redis servers.
 
-    A context manager; any thread may use every part of it.
+    It is a context manager. Any thread may use it.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default that suits most tests
@@ -44,23 +44,23 @@ class Emulator:
         email: str | None = None,
         api_key: str | None = None,
     ) -> None:
-        """Set an emulator up; `start` or a `with` statement starts it.
+        """Configure an emulator. `start()` or a `with` statement starts it.
 
         Args:
             databases: Number of databases at the start.
-            latency_seconds: Shortest time that the Developer API takes for a response.
-            requests_per_second: How many requests the Developer API accepts in a second; it
-                responds 429 to the others. 0 for any number.
+            latency_seconds: Minimum time for a response of the Developer API, in seconds.
+            requests_per_second: Limit of the Developer API. It rejects other requests with 429. 0
+                means no limit.
             redis_servers: Whether a redis-server runs for each database. Without them only the
                 Developer API and REST `PING` work, for fleets of any size.
-            tls: Whether clients reach Redis over TLS, as at Upstash; REST clients always do.
-            reset_response: Response to a reset: `documented`, without credentials, or
-                `with_credentials`, as it was until 2025.
-            show_credentials_on_get: Whether `GET /v2/redis/database/{id}` shows credentials.
-            host: Where the Developer API listens.
-            port: Its port; 0 for any free one.
-            email: Its user name; by default developer@example.com.
-            api_key: Its password; by default a random one.
+            tls: Whether Redis clients connect with TLS, as at Upstash. REST clients always do.
+            reset_response: `documented` returns no credentials. `with_credentials` returns them, as
+                the API did until 2025.
+            show_credentials_on_get: Whether `GET /v2/redis/database/{id}` returns credentials.
+            host: Host of the Developer API.
+            port: Port of the Developer API. 0 for any free one.
+            email: User name of the Developer API. By default developer@example.com.
+            api_key: Password of the Developer API. By default a random one.
 
         Raises:
             EmulatorError: There is no such response to a reset.
@@ -99,7 +99,7 @@ class Emulator:
             raise
 
     def stop(self) -> None:
-        """Stop, and leave no process and no file behind; `calls` stays readable."""
+        """Stop, and leave no process and no file. `calls` stays readable."""
         if self._thread is not None and self._thread.is_running:
             try:
                 self._thread.run(self._server.stop())
@@ -143,12 +143,12 @@ class Emulator:
 
     @property
     def read_only_api_key(self) -> str:
-        """Another password of the Developer API; it is rejected on resets."""
+        """A read-only password of the Developer API. The API rejects resets with it."""
         return self._simulation.account.read_only_api_key
 
     @property
     def ca_bundle(self) -> Path:
-        """PEM file for clients to trust: the emulator's authority and the machine's usual roots."""
+        """PEM file for clients to trust, with the authorities of the emulator and the machine."""
         return self._simulation.certificates.bundle
 
     @property
@@ -178,12 +178,12 @@ class Emulator:
 
     @property
     def resets(self) -> int:
-        """How often a password has changed, over all databases."""
+        """Number of resets of all databases."""
         return sum(database.resets for database in self.databases)
 
     @property
     def reset_response(self) -> ResetResponse:
-        """Response to a reset; may be set."""
+        """Response to a reset. It may be set."""
         return self._simulation.settings.reset_response
 
     @reset_response.setter
@@ -192,7 +192,7 @@ class Emulator:
 
     @property
     def show_credentials_on_get(self) -> bool:
-        """Whether `GET /v2/redis/database/{id}` shows credentials; may be set."""
+        """Whether `GET /v2/redis/database/{id}` returns credentials. It may be set."""
         return self._simulation.settings.show_credentials_on_get
 
     @show_credentials_on_get.setter
@@ -201,7 +201,7 @@ class Emulator:
 
     @property
     def latency_seconds(self) -> float:
-        """Shortest time that the Developer API takes for a response; may be set."""
+        """Minimum time for a response of the Developer API, in seconds. It may be set."""
         return self._simulation.settings.latency_seconds
 
     @latency_seconds.setter
@@ -210,7 +210,7 @@ class Emulator:
 
     @property
     def requests_per_second(self) -> int:
-        """How many requests the Developer API accepts in a second; 0 for any; may be set."""
+        """Limit of the Developer API. 0 means no limit. It may be set."""
         return self._simulation.settings.requests_per_second
 
     @requests_per_second.setter
@@ -227,9 +227,9 @@ class Emulator:
         """Start another database.
 
         Args:
-            name: Its name; by default a numbered one.
-            tls: Whether clients reach it over TLS; by default like the others.
-            credential_protection: Whether only the response to a reset shows credentials.
+            name: Name of the database. By default a numbered one.
+            tls: Whether Redis clients connect with TLS. By default as for the other databases.
+            credential_protection: Whether only the response to a reset has credentials.
         """
         return self._handle(
             self._running().run(
@@ -249,26 +249,26 @@ class Emulator:
     ) -> None:
         """Plan a fault for coming requests to the Developer API.
 
-        A request takes the first fault planned for it. It uses the fault up even if the API rejects
-        the request, for a wrong API key for instance.
+        Each request meets the first fault that is planned for it. The fault is then used up, even
+        if the API rejects the request, for example for a wrong API key.
 
         Args:
             fault: The fault.
-            operation: The operation that it hits; `any` for all of them.
-            times: How many requests it hits; None for all of them until `clear`.
-            database_id: The database that it hits; None for all of them.
+            operation: Only requests of this operation meet it. `any` for all operations.
+            times: Number of requests that meet it. None for all requests until `clear()`.
+            database_id: Only requests for this database meet it. None for all databases.
 
         Raises:
-            EmulatorError: The fault could never hit.
+            EmulatorError: No request could ever meet the fault.
         """
         self._simulation.plan_fault(fault, operation, times, database_id)
 
     def clear(self, *, restore: bool = False) -> None:
-        """Forget calls, faults and the audit log, and count resets and connections from zero.
+        """Delete calls, faults and the audit log, and count resets and connections from zero.
 
         Args:
-            restore: Also undo every other change: the databases are those from the start,
-                active, reachable and empty, and all settings are those from the start.
+            restore: Also undo every other change. The databases and all settings are then those
+                from the start. Each database is active, reachable and empty.
         """
         self._running().run(self._simulation.clear(restore=restore))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class EmulatorError(Exception):
-    """The emulator cannot do what a caller asked; the message gives the reason, on one line."""
+    """The emulator cannot do an operation. The message is one line with the reason."""
 
 
 class RejectedError(EmulatorError):

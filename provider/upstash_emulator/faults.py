@@ -24,7 +24,7 @@ KINDS: Final = (
     "other_database",
     "slow_propagation",
 )
-"""The constructors of `Fault`, which are also the kinds that the control API takes."""
+"""Names of the constructors of `Fault`. The control API takes them as kinds."""
 
 
 def _unchanged(response: Response) -> Response:
@@ -33,16 +33,16 @@ def _unchanged(response: Response) -> Response:
 
 @dataclass(frozen=True)
 class Fault:
-    """One way for a request to go wrong; made by the constructors below.
+    """One way for a request to go wrong. The constructors below create it.
 
     Attributes:
         kind: Name of the constructor.
-        applied: Whether the emulator carries the operation out, independently of the response.
-        delay_before_seconds: Wait before the operation.
-        delay_after_seconds: Wait between the operation and the response.
-        propagation_seconds: How much later than the response a reset reaches Redis and REST.
-        other_database_id: The database that the response describes instead of the right one.
-        reshape: Makes the response that is sent from the right one.
+        applied: Whether the emulator applies the operation, independently of the response.
+        delay_before_seconds: Delay before the operation.
+        delay_after_seconds: Delay between the operation and the response.
+        propagation_seconds: Delay until a reset reaches Redis and REST.
+        other_database_id: The response describes this database instead of the right one.
+        reshape: Turns the right response into the one that is sent.
     """
 
     kind: str = "none"
@@ -63,14 +63,14 @@ class Fault:
         content_type: str = "text/plain",
         applied: bool = False,
     ) -> Fault:
-        """Respond with a status instead of the operation or, with `applied`, after it.
+        """Respond with a status. With `applied`, apply the operation first.
 
         Args:
             status: Any HTTP status code of a response, from 200 to 599.
-            retry_after: Value of the Retry-After header; None for no such header.
+            retry_after: Value of the Retry-After header. None for no header.
             body: Body instead of the usual `{"code": …, "message": …}`.
             content_type: Media type of `body`.
-            applied: Whether the emulator carries the operation out first.
+            applied: Whether the emulator applies the operation first.
 
         Raises:
             ValueError: No response has this status.
@@ -86,21 +86,21 @@ class Fault:
 
     @classmethod
     def delay(cls, seconds: float, *, applied: bool = False) -> Fault:
-        """Respond rightly but late; the wait is before the operation or, with `applied`, after."""
+        """Send the right response late. With `applied`, the delay follows the operation."""
         if applied:
             return cls("delay", delay_after_seconds=float(seconds))
         return cls("delay", delay_before_seconds=float(seconds))
 
     @classmethod
     def closed(cls, *, applied: bool = False) -> Fault:
-        """Close the connection without a response, before or (`applied`) after the operation."""
+        """Close the connection without a response. With `applied`, apply the operation first."""
         return cls(
             "closed", applied=applied, reshape=lambda response: replace(response, ending="closed")
         )
 
     @classmethod
     def cut_off(cls) -> Fault:
-        """Carry the operation out, then close the connection in the middle of the body."""
+        """Apply the operation, then close the connection in the middle of the body."""
         return cls(
             "cut_off",
             reshape=lambda response: replace(
@@ -110,18 +110,18 @@ class Fault:
 
     @classmethod
     def garbage(cls, body: bytes | str = b"\x00\xff not JSON") -> Fault:
-        """Carry the operation out, then respond 200 with these bytes."""
+        """Apply the operation, then respond 200 with these bytes."""
         content = body.encode() if isinstance(body, str) else body
         return cls("garbage", reshape=lambda response: replace(response, status=200, body=content))
 
     @classmethod
     def body(cls, value: object) -> Fault:
-        """Carry the operation out, then respond 200 with this JSON value, such as `None`."""
+        """Apply the operation, then respond 200 with this JSON value, such as `None`."""
         return cls("body", reshape=lambda _: Response.json(value))
 
     @classmethod
     def without(cls, *fields: str) -> Fault:
-        """Carry the operation out, then leave these fields out of the response's object."""
+        """Apply the operation, then leave these fields out of the response's object."""
 
         def reshape(response: Response) -> Response:
             value = json.loads(response.body)
@@ -134,12 +134,12 @@ class Fault:
 
     @classmethod
     def other_database(cls, database_id: str) -> Fault:
-        """Carry the operation out, then respond with the description of another database."""
+        """Apply the operation, then respond with the description of another database."""
         return cls("other_database", other_database_id=database_id)
 
     @classmethod
     def slow_propagation(cls, seconds: float) -> Fault:
-        """Respond to a reset at once; Redis and REST take the new credentials only later."""
+        """Respond to a reset at once. Redis and REST accept the new credentials only later."""
         return cls("slow_propagation", propagation_seconds=float(seconds))
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for projects that test against Upstash; pytest loads them from the installed package."""
+"""Fixtures for tests of other projects. pytest loads them from the installed package."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def upstash_emulator_session() -> Iterator[Emulator]:
     try:
         from .emulator import Emulator  # only tests that use it need the extra
     except ImportError as error:
-        pytest.fail(f"{error}; the fixture needs the extra: pulumi-upstash-rotation[emulator]")
+        pytest.fail(f"{error}. The fixture needs the extra pulumi-upstash-rotation[emulator]")
     with Emulator(databases=2) as emulator:
         yield emulator
 

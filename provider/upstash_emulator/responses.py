@@ -1,4 +1,4 @@
-"""`Response`: what the Developer API sends back, from a whole response to none at all."""
+"""`Response`: a response of the Developer API, which may be complete, cut off or absent."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Response:
 
     Attributes:
         status: HTTP status code.
-        body: The body's bytes; may hold credentials, hence not in the repr.
+        body: The body's bytes. They may hold credentials, so the repr leaves them out.
         content_type: Media type of the body.
         headers: Further headers.
-        ending: `complete`; `cut_off` if the connection closes in the middle of the body; or
-            `closed` if it closes without a response.
+        ending: `complete`, `cut_off` or `closed`. With `cut_off` the connection closes in the
+            middle of the body. With `closed` it closes without a response.
     """
 
     status: int = 200

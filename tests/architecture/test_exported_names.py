@@ -17,7 +17,7 @@ def test_all_is_the_public_names_sorted() -> None:
     assert pulumi_upstash_rotation.__all__ == sorted([*public, "__version__"])
 
 
-def test_public_names_are_as_before() -> None:
+def test_public_names_are_unchanged() -> None:
     """Programs of users import them."""
     assert pulumi_upstash_rotation.__all__ == [
         "DatabaseSummary",

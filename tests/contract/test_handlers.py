@@ -176,7 +176,9 @@ def test_update_that_is_not_due_makes_no_call_and_needs_no_credentials(stack: St
     assert (observed.failure, observed.calls, observed.outputs) == (None, (), stack.state)
 
 
-def test_update_that_only_changes_a_wish_makes_no_call_and_is_remembered(stack: Stack) -> None:
+def test_update_that_changes_only_the_deletion_makes_no_call_and_is_stored(
+    stack: Stack,
+) -> None:
     stack.create()
     assert stack.run().diff(stack.case.id, stack.state, stack.case.revoking).changes
     observed = stack.update(stack.case.revoking)
@@ -192,7 +194,7 @@ def test_read_makes_its_call_and_changes_nothing(stack: Stack) -> None:
     assert list(observed.calls) == stack.case.calls["read"]
 
 
-def test_read_of_what_is_gone_finds_nothing(stack: Stack) -> None:
+def test_read_of_a_deleted_resource_finds_nothing(stack: Stack) -> None:
     stack.create()
     observed = stack.read(stack.case.empty())
     assert (observed.failure, observed.id, observed.outputs) == (None, None, None)

@@ -139,7 +139,7 @@ def test_every_link_into_the_project_leads_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_what_the_readme_tells_to_make_is_in_the_makefile() -> None:
+def test_every_make_command_of_the_readme_is_in_the_makefile() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in ("README.md", "CONTRIBUTING.md"):
         wanted = set(re.findall(r"\bmake (?:-s )?([a-z]+)", (ROOT / document).read_text()))

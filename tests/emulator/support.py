@@ -157,11 +157,11 @@ def secrets_of(emulator: Emulator) -> set[str]:
 
 
 def binary_with_tls() -> RedisBinary:
-    """The redis-server with TLS of its own; without one the test fails."""
+    """The redis-server that serves TLS itself. Without one the test fails."""
     find_redis_binary.cache_clear()
     binary = find_redis_binary()
     assert binary.has_tls, (
-        "no redis-server with TLS of its own is on PATH; `make test` brings one along, "
+        "no redis-server that serves TLS is on PATH; `make test` brings one along, "
         "or reports at its start why it cannot"
     )
     return binary

@@ -106,7 +106,7 @@ def test_printed_text_with_40_databases_lists_16_of_them(printed_by_a_fleet: lis
     lines = printed_by_a_fleet
     assert len([line for line in lines if line.startswith("database-")]) == 16
     assert any(line.startswith("… and 24 more: http://127.0.0.1:") for line in lines)
-    assert lines[0].startswith("Upstash emulator: 40 databases, no Redis behind")
+    assert lines[0].startswith("Upstash emulator: 40 databases, without Redis")
 
 
 def test_api_key_from_the_environment_is_used(printed_by_a_fleet: list[str]) -> None:
@@ -201,7 +201,7 @@ def test_host_that_other_machines_reach_is_rejected(
     assert "--allow-other-machines" in error_line(capsys, "--host", host)
 
 
-def test_host_that_other_machines_reach_with_permission_is_tried(
+def test_host_that_other_machines_reach_is_used_with_the_option(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     arguments = ("--host", "192.0.2.1", "--allow-other-machines", "--no-redis-servers")
@@ -238,6 +238,6 @@ def test_missing_extra_gives_one_clear_line() -> None:
     )
     assert finished.returncode == 1
     assert finished.stderr.splitlines() == [
-        "upstash_emulator: aiohttp is not installed; "
-        "install the extra: pip install 'pulumi-upstash-rotation[emulator]'"
+        "upstash_emulator: aiohttp is not installed. "
+        "Run pip install 'pulumi-upstash-rotation[emulator]'"
     ]

@@ -25,9 +25,9 @@ def test_missing_credentials_show_in_the_preview_with_both_ways_to_set_them(
     database = upstash_emulator.databases[0]
     stack = new_stack(rotation("cache", database_id=database.id), environment=NO_ACCOUNT)
     assert errors_of(stack, "preview") == (
-        f"{CHECKED}no Upstash credentials: set both on this stack with `pulumi config set "
-        "upstash:email you@example.com` and `pulumi config set --secret upstash:apiKey`, or both "
-        "in the environment as UPSTASH_EMAIL and UPSTASH_API_KEY"
+        f"{CHECKED}no Upstash credentials (e-mail and API key): set both on this stack with "
+        "`pulumi config set upstash:email you@example.com` and `pulumi config set --secret "
+        "upstash:apiKey`. Or set UPSTASH_EMAIL and UPSTASH_API_KEY in the environment"
     )
     stack.set_config("upstash:email", upstash_emulator.email)
     assert errors_of(stack, "up").startswith(
@@ -74,7 +74,8 @@ def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rot
     faults = {
         "forbidden": (
             Fault.status(403),
-            f"{url} denies this to the API key (403); the password has not changed",
+            f"{url} rejected the request (403). Check the permissions of the API key; the password "
+            "has not changed",
         ),
         "broken": (
             Fault.status(500),
@@ -95,7 +96,7 @@ def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rot
     suspended.suspend()
     expected["suspended"] = (
         f"error: Redis database '{suspended.id}' is suspended and cannot be reset; nothing has "
-        "changed: resume it in the Upstash console first"
+        "changed. Resume it in the Upstash console first"
     )
     rotations.declare("unreadable")
     rotations.fault("unreadable", Fault.status(403), "get")
@@ -106,7 +107,7 @@ def test_a_failed_rotation_is_one_line_for_a_create_and_an_update(rotations: Rot
     errors = {name: [line for line in found[name] if "error: " in line] for name in expected}
     assert errors == {name: [line] for name, line in expected.items()}
     (unreadable,) = [line for line in diagnostics_of(shown, "unreadable") if "error: " in line]
-    assert "denies this to the API key " in unreadable
+    assert "rejected the request (403)" in unreadable
     assert unreadable.endswith("nothing has changed")
     assert "has no such database in this account (404); nothing has changed" in "\n".join(
         diagnostics_of(shown, "unknown")
@@ -143,7 +144,7 @@ def test_a_wait_shows_on_the_resources_row_with_its_reason(rotations: Rotations)
     assert rotations.resets() == {"cache": 2, "late": 1}
 
 
-def test_details_show_when_they_are_asked_for(
+def test_debug_details_show_only_with_the_variable(
     upstash_emulator: Emulator, new_stack: StackFactory
 ) -> None:
     database = upstash_emulator.databases[0]

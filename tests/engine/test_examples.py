@@ -75,7 +75,7 @@ def test_a_list_that_cannot_be_read_is_one_error(
     assert "Traceback" not in str(raised.value)
 
 
-def test_the_schedule_rotates_once_and_tells_when_next(
+def test_the_schedule_rotates_once_and_shows_the_next_time(
     upstash_emulator: Emulator, new_stack: StackFactory
 ) -> None:
     database = upstash_emulator.databases[0]

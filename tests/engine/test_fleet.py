@@ -80,7 +80,7 @@ def test_a_command_makes_no_call_that_it_does_not_need(
 
 
 @pytest.mark.parametrize("size", [24, pytest.param(256, marks=pytest.mark.soak)])
-def test_a_fleet_under_a_limited_api_rotates_and_no_database_twice(
+def test_a_fleet_under_a_rate_limit_rotates_each_database_once(
     fleet: Emulator, new_stack: StackFactory, size: int
 ) -> None:
     fleet.reset_response = "with_credentials"

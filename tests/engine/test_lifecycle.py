@@ -227,7 +227,7 @@ def test_a_new_pickle_of_the_provider_is_something_that_could_have_reset(
     assert serialize_provider(RedisPasswordRotationProvider()) != old
 
 
-def test_a_refresh_adopts_a_foreign_reset_and_forgets_a_deleted_database_and_nothing_else(
+def test_a_refresh_stores_an_external_reset_and_removes_a_deleted_database_and_nothing_else(
     rotations: Rotations,
 ) -> None:
     rotations.declare("cache")
@@ -289,8 +289,8 @@ def test_a_declaration_that_cannot_work_is_one_error_before_any_reset(
     stack = new_stack()
     for text, expected in {
         rotation("cache", database_id=id_, opts=options("import_='x'")): (
-            "cache: Pulumi can't import dynamic resources; declare it with rotate_on_create=False "
-            "to adopt the password that the database has"
+            "cache: Pulumi cannot import dynamic resources. Declare the resource with "
+            "rotate_on_create=False to adopt the current password"
         ),
         cache + rotation("again", database_id=id_): (
             f"Redis database '{id_}' is declared by again and cache. Each rotation would revoke "

@@ -128,7 +128,7 @@ def destroy_that_is_ended(rotations: Rotations, ending: Ending) -> None:
 
 
 @pytest.mark.parametrize("ending", ["engine", "provider", "both"])
-def test_a_killed_run_is_mended_by_the_documented_commands(
+def test_a_killed_run_recovers_with_the_documented_commands(
     rotations: Rotations, ending: Ending
 ) -> None:
     rotations.database("hidden").credential_protection = True
@@ -154,7 +154,7 @@ def test_a_killed_run_is_mended_by_the_documented_commands(
         ("interrupt twice", "two Ctrl-C", 2),
     ],
 )
-def test_an_interrupted_update_is_mended_by_the_documented_commands(
+def test_an_interrupted_update_recovers_with_the_documented_commands(
     rotations: Rotations, ending: Ending, situation: str, most_resets: int
 ) -> None:
     update_that_is_ended(rotations, ending, "update")
@@ -162,7 +162,7 @@ def test_an_interrupted_update_is_mended_by_the_documented_commands(
     assert_recovered(rotations, update=most_resets, late=most_resets, first=most_resets)
 
 
-def test_a_state_that_could_not_be_written_is_mended_by_the_documented_commands(
+def test_a_failed_write_of_the_state_recovers_with_the_documented_commands(
     rotations: Rotations,
 ) -> None:
     database = rotations.declare("cache", triggers={"a": 1})
@@ -183,11 +183,11 @@ def test_a_state_that_could_not_be_written_is_mended_by_the_documented_commands(
     assert database.password not in text
     stacks.unlink()
     away.rename(stacks)
-    recover_all(rotations, "could not be written")
+    recover_all(rotations, "a failed write of the state")
     assert_recovered(rotations, cache=2)
 
 
-def test_a_kill_that_leaves_an_empty_attrs_file_is_mended_as_documented(
+def test_a_kill_that_leaves_an_empty_attrs_file_recovers_as_documented(
     rotations: Rotations,
 ) -> None:
     rotations.declare("cache")
@@ -202,7 +202,7 @@ def test_a_kill_that_leaves_an_empty_attrs_file_is_mended_as_documented(
     assert_recovered(rotations, cache=1)
 
 
-def test_a_second_run_is_refused_unless_it_breaks_the_lock_and_then_the_stack_can_be_mended(
+def test_a_second_run_is_rejected_unless_it_breaks_the_lock_and_then_the_stack_recovers(
     rotations: Rotations,
 ) -> None:
     database = rotations.declare("cache", triggers={"a": 1})
@@ -231,7 +231,7 @@ def test_a_second_run_is_refused_unless_it_breaks_the_lock_and_then_the_stack_ca
     assert_recovered(rotations, cache=2)
 
 
-def test_two_stacks_that_rotate_one_database_at_once_are_mended_one_after_the_other(
+def test_two_stacks_that_rotate_one_database_at_once_recover_one_after_the_other(
     rotations: Rotations, new_stack: StackFactory
 ) -> None:
     other = Rotations(new_stack(), rotations.emulator, databases=rotations.databases)

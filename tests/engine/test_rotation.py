@@ -14,7 +14,7 @@ import upstash_redis
 from upstash_emulator import EmulatedDatabase, Emulator, Fault
 
 from ..support.assertions import assert_live, assert_nothing_left_to_do, connect, opens
-from ..support.messages import CONFIRMED, NOT_SHOWN, NOT_TRIED, UNREACHABLE
+from ..support.messages import CONFIRMED, NOT_RETURNED, NOT_TRIED, UNREACHABLE
 from ..support.programs import ROOT, exported, write_program
 from ..support.stacks import CREDENTIALS, diagnostics_of, stack_factory
 
@@ -186,7 +186,7 @@ def test_a_rotation_makes_only_the_calls_that_it_needs_for_what_the_api_shows(
     assert_live(rotations, "documented", "with_credentials")
 
 
-def test_a_rotation_is_confirmed_by_the_database_itself_unless_it_cannot_be_asked(
+def test_a_rotation_is_verified_unless_the_database_cannot_be_reached(
     rotations: Rotations,
 ) -> None:
     for name in ("online", "offline", "unasked"):
@@ -201,7 +201,7 @@ def test_a_rotation_is_confirmed_by_the_database_itself_unless_it_cannot_be_aske
     for name in names:
         assert "warning" not in "\n".join(diagnostics_of(first, name))
     hidden = "\n".join(diagnostics_of(first, "hidden"))
-    assert hidden.count(NOT_SHOWN) == 1
+    assert hidden.count(NOT_RETURNED) == 1
     outputs = rotations.out("hidden")
     assert outputs.get("password") is None
     assert outputs.get("redis_url") is None

@@ -163,8 +163,7 @@ def test_success_with_a_broken_body_is_unreadable(
     with pytest.raises(UnreadableResponseError) as raised:
         client.send(RESET)
     assert str(raised.value) == (
-        "the API was asked to reset it and reported success, but its response broke off; it may "
-        "have changed"
+        "the API accepted the request to reset it, but its response broke off; it may have changed"
     )
 
 
@@ -211,7 +210,7 @@ def test_unexpected_exception_counts_as_possibly_applied_and_stays_hidden(
     assert raised.value.__suppress_context__
 
 
-def test_rate_limited_request_waits_for_the_seconds_that_the_api_asks_for(
+def test_rate_limited_request_waits_for_the_seconds_in_retry_after(
     client: HttpClient, server: LocalServer, clock: Clock
 ) -> None:
     server.responses = [Response(429, headers={"Retry-After": "7"})] * 2

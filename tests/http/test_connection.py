@@ -313,7 +313,7 @@ def test_proxy_with_an_untrusted_certificate_gets_no_request(
         assert proxy.received == []
 
 
-def test_proxy_that_rejects_the_tunnel_gets_no_request_and_is_not_asked_again(
+def test_proxy_that_rejects_the_tunnel_gets_no_request_and_no_retry(
     new_client: NewClient, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     with proxy_to(None, monkeypatch) as proxy:
@@ -433,7 +433,7 @@ def test_broken_kept_connection_may_have_sent_the_request(
     assert len(server.received) == 2
 
 
-def test_earlier_request_that_was_not_sent_says_nothing_about_a_later_one(
+def test_earlier_request_that_was_not_sent_does_not_affect_a_later_one(
     server: LocalServer, new_client: NewClient
 ) -> None:
     client = new_client(server.url)

@@ -12,9 +12,9 @@ from pulumi_upstash_rotation.http.urls import base_url_problem, is_loopback
 
 EXAMPLE = "https://api.example.test"
 NO_URL = f"must be a URL such as {EXAMPLE}"
-NO_CREDENTIALS = "must not hold credentials. Set the e-mail and the API key apart from it"
+NO_CREDENTIALS = "must not hold credentials. Set the e-mail and the API key separately"
 NOT_HTTPS = (
-    "must use https. Plain http would show the API key to the network; it is allowed only to this "
+    "must use https. Plain http would show the API key to the network. It is allowed only to this "
     "machine (localhost, 127.0.0.1, [::1])"
 )
 

@@ -29,8 +29,8 @@ BAD_TRIGGERS = (
 BAD_DAYS = "must be a number of days, more than 0 and at most 3650"
 BAD_SECONDS = "must be a number of seconds, more than 0 and at most 300"
 BAD_SCHEDULE = (
-    "must be a cron expression of five fields, in UTC, with at least one future moment, such as "
-    '"0 3 1 * *" (at 03:00 on the first of each month)'
+    'must be a cron expression of five fields in UTC, such as "0 3 1 * *" (03:00 on the first of '
+    "each month). It must have a future time"
 )
 
 

@@ -22,7 +22,7 @@ from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation, reco
         (None, "", Reconciliation.INDETERMINATE),
     ],
 )
-def test_two_looks_at_a_credential_are_same_changed_or_indeterminate(
+def test_reconciliation_of_two_credentials_is_same_changed_or_indeterminate(
     previous: str | None, live: str | None, expected: Reconciliation
 ) -> None:
     assert reconcile(previous, live) is expected

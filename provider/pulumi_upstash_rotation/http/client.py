@@ -36,31 +36,31 @@ _LOG: Final = logging.getLogger(__name__)
 READ_TIMEOUT_SECONDS: Final = 60.0
 """Longest silence while a response is due."""
 RETRY_BUDGET_SECONDS: Final = 90.0
-"""How long one call may go on being retried, waits included."""
+"""Maximum time for all attempts of one call, including waits."""
 MAX_ATTEMPTS: Final = 10
 REPORTED_WAIT_SECONDS: Final = 2.0
-"""A wait that is longer is reported."""
+"""The client reports a wait of this length or longer."""
 MAX_RESPONSE_BYTES: Final = 8 << 20
-"""A response is far smaller."""
+"""Limit of a response. Real ones are far smaller."""
 
 Report: TypeAlias = "Callable[[str], None]"
 """Shows a user one line."""
 
 Rejection: TypeAlias = "Callable[[int, bytes], tuple[type[ResponseStatusError], str]]"
-"""Returns the error for an error status and a body, and what the status means in words."""
+"""Returns an error class and a description for an error status and its body."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request, and the words that its errors need.
+    """One request, and the texts for its errors.
 
     Attributes:
         method: HTTP method.
         path: Path below the API's base URL, escaped.
-        effect: What it does at the server.
-        attempt: What it tries, as in "cannot ATTEMPT".
-        if_not_applied: True statement if the server did not apply the request.
-        if_maybe_applied: True statement if the server may have applied it.
+        effect: Its effect at the server.
+        attempt: Its purpose, as in "cannot ATTEMPT".
+        if_not_applied: End of the error text if the server did not apply the request.
+        if_maybe_applied: End of the error text if the server may have applied it.
     """
 
     method: Literal["GET", "POST"]
@@ -71,8 +71,8 @@ class Request:
     if_maybe_applied: str = "nothing has changed"
 
     def unreadable(self, how: str) -> UnreadableResponseError:
-        """Return the error of a response that reports success and cannot be used."""
-        problem = f"the API was asked to {self.attempt} and reported success, but {how}"
+        """Return the error for a response with a success status and an unusable body."""
+        problem = f"the API accepted the request to {self.attempt}, but {how}"
         return UnreadableResponseError(problem, self.if_maybe_applied)
 
 
@@ -83,7 +83,7 @@ class HttpClient:
         base_url: The API's base URL, without a trailing slash.
         user: User name for HTTP Basic.
         password: Password for HTTP Basic.
-        pool_size: How many connections may stay open.
+        pool_size: Maximum number of open connections to keep.
         rate_limit: The limit of the account.
         rejection: Explains an error status.
         clock: Returns seconds, from any start.
@@ -120,12 +120,12 @@ class HttpClient:
 
         Args:
             request: What to send.
-            report: Shows a user why there is a long wait.
+            report: Shows a user the reason of a long wait.
 
         Raises:
             RequestNotSentError: The request was not sent.
             IndeterminateOutcomeError: It was sent, and may have been applied.
-            UnreadableResponseError: The API reports success in a response that broke off.
+            UnreadableResponseError: A response with a success status broke off.
             ResponseStatusError: The API rejected it, or failed (`ServerError`).
         """
         waiter = self._rate_limit.waiter()
@@ -176,8 +176,9 @@ class HttpClient:
             ) as response:
                 status = response.status_code
                 body = _bounded_body(response)
-        except Exception as error:  # noqa: BLE001  whatever it is, the request may have been sent
-            # Its text holds the URL and, at worst, a piece of the response.
+        except Exception as error:  # noqa: BLE001  any error may come after the request was sent
+            # The error's text may hold the URL or a part of the response, so the log has only
+            # types.
             kinds = " < ".join(type(cause).__name__ for cause in causes(error))
             sent = "not sent" if not_sent(error) else "may have been sent"
             _LOG.debug("%s %s: %s, %s", request.method, request.path, kinds, sent)
@@ -230,7 +231,7 @@ def _is_success(status: int) -> bool:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Return the seconds that a Retry-After header asks for, given as seconds or as a date."""
+    """Return the seconds of a Retry-After header, which holds seconds or a date."""
     try:
         return Retry().get_retry_after(response.raw)
     except InvalidHeader:
@@ -257,7 +258,7 @@ _backoff = tenacity.wait_exponential(multiplier=0.5, max=15) + tenacity.wait_ran
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Return the seconds to wait: those that the API asks for, plus a backoff."""
+    """Return the seconds to wait: those of the Retry-After header, plus a backoff."""
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after_seconds if isinstance(error, ResponseStatusError) else None
-    return (asked or 0.0) + _backoff(state)
+    required = error.retry_after_seconds if isinstance(error, ResponseStatusError) else None
+    return (required or 0.0) + _backoff(state)

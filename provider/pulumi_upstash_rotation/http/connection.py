@@ -1,6 +1,6 @@
-"""One way to make a session, one trust store, and whether a request may have been sent.
+"""Sessions, the trust store, and whether a request may have been sent.
 
-A connection records when it is being made. An error in that time changes nothing at the server.
+A connection records that it is still connecting. If an error comes then, no request was sent.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 TRUST_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Each may name a file or folder of certificates. The first that is set counts, as in requests."""
+"""Each may name a file or folder of certificates. The first one that is set counts."""
 
 
 @functools.cache
 def trust_store(protocol: Literal["http", "redis"]) -> ssl.SSLContext:
     """Return the authorities that every TLS connection of this package trusts.
 
-    Each protocol has a context of its own, because urllib3 offers HTTP in the context that it uses.
+    The authorities are this machine's (`SSL_CERT_FILE` replaces them), certifi's, and those that
+    `REQUESTS_CA_BUNDLE` names. They are read once, because a read takes as long as a connection.
 
-    They are this machine's (`SSL_CERT_FILE` replaces them), certifi's, and those that
-    `REQUESTS_CA_BUNDLE` names. They are read once: that takes as long as a connection.
+    Each protocol has a context of its own, because urllib3 makes its context offer HTTP.
 
     Raises:
         ConfigurationError: A variable names certificates that cannot be read.
@@ -67,7 +67,7 @@ def new_session(base_url: str, *, pool_size: int = 1) -> requests.Session:
 
     Args:
         base_url: Where requests will go.
-        pool_size: How many connections may stay open.
+        pool_size: Maximum number of open connections to keep.
 
     Raises:
         ConfigurationError: As for `trust_store()`.
@@ -78,7 +78,7 @@ def new_session(base_url: str, *, pool_size: int = 1) -> requests.Session:
         f"pulumi-upstash-rotation/{__version__} python/{platform.python_version()}"
     )
     session.headers["Accept"] = "application/json"
-    # A request to this machine never passes a proxy, which would see what plain http carries.
+    # A request to this machine uses no proxy. A proxy would see the content of plain http.
     session.trust_env = not is_loopback(parts.hostname or "")
     adapter = _Adapter(trust_store("http") if parts.scheme == "https" else None, pool_size)
     session.mount("https://", adapter)
@@ -87,7 +87,7 @@ def new_session(base_url: str, *, pool_size: int = 1) -> requests.Session:
 
 
 class _SendState(threading.local):
-    """False while this thread makes a connection: its request cannot have been sent."""
+    """`may_be_sent` is False while this thread connects. Its request cannot have been sent then."""
 
     may_be_sent = True
 
@@ -101,7 +101,7 @@ def start_request() -> None:
 
 
 class _Connection(HTTPConnection):
-    """Records when it is being made."""
+    """Records that it is still connecting."""
 
     def connect(self) -> None:
         _state.may_be_sent = False
@@ -143,7 +143,7 @@ class _Adapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, *_: object, **__: object
     ) -> Any:  # noqa: ANN401  handed on
-        # requests would load the environment's bundle into the shared store, anew for each pool.
+        # Without verify=True, requests would load the bundle into the shared store for each pool.
         return super().build_connection_pool_key_attributes(request, verify=True)
 
     def cert_verify(self, conn: Any, *_: object) -> None:  # noqa: ANN401  a pool
@@ -168,14 +168,17 @@ _NOT_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
     (requests.Timeout, f"did not connect within {CONNECT_TIMEOUT_SECONDS:.0f} s", True),
     (requests.RequestException, _BROKEN_OFF, True),
 )
-"""What keeps a request from being sent, the most specific first: an exception, what it means, and
-whether it is transient. The base URL itself was checked before."""
+"""Reasons why a request was not sent, the most specific one first.
+
+Each row has an exception, its text for users, and whether a retry can help. The settings check the
+base URL, so these exceptions concern the proxy's URL.
+"""
 
 
 def not_sent(error: Exception) -> tuple[str, bool] | None:
-    """Return what kept this thread's request from being sent, and whether that is transient.
+    """Return why this thread's request was not sent, and whether a retry can help.
 
-    None: the request may have been sent.
+    Returns None if the request may have been sent.
     """
     about_a_url = (
         requests.exceptions.InvalidURL,

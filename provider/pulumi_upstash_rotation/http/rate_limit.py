@@ -1,8 +1,8 @@
-"""How many requests may be in flight at once: one limit for an account.
+"""One limit for an account: how many requests may be in flight at once.
 
-A 429 concerns the account, not one call. So it halves the limit, and every waiter waits for as long
-as the API asks. Each response that is not a 429 raises the limit a little: additive increase,
-multiplicative decrease, as in TCP.
+A 429 concerns the account, not one call. So it halves the limit, and every waiter waits as long as
+the Retry-After header requires. Each finished request raises the limit a little. This is additive
+increase and multiplicative decrease, as in TCP.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Waiter:
 
 
 class RateLimit:
-    """Admits requests, oldest call first. Threads may share it.
+    """Admits requests, the oldest waiter first. Threads may share it.
 
     Args:
-        most: How many may be in flight at once.
+        most: Maximum number of requests in flight at once.
         clock: Returns seconds, from any start.
         sleep: Waits, in seconds.
     """
@@ -87,13 +87,13 @@ class RateLimit:
         """Make every waiter wait, and halve the limit.
 
         Args:
-            waiter: The call that the API answered with 429.
+            waiter: The call that got the 429.
             seconds: How long to wait.
         """
         now = self._clock()
         with self._lock:
             self._resume_at = max(self._resume_at, now + seconds)
-            # Requests in flight together get their 429 together. Halve once.
+            # Requests in flight at the same time may all get a 429. They halve the limit only once.
             if waiter.sent_at >= self._halved_at:
                 self._limit = max(1.0, self._limit / 2)
                 self._halved_at = now

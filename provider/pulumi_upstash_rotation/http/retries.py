@@ -1,4 +1,4 @@
-"""Which failed attempts are retried. `RETRIES` is the table; this text and the docs show it."""
+"""Which failed attempts are retried. `RETRIES` is the table. This text and the docs copy it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Effect(Enum):
-    """What a request does at the server."""
+    """The effect of a request at the server."""
 
     READ = "changes nothing"
     IDEMPOTENT = "has the same effect when it is applied again"
@@ -18,7 +18,7 @@ class Effect(Enum):
 class Outcome(Enum):
     """How an attempt failed."""
 
-    NOT_CONNECTED = "no connection: refused, timed out, no DNS, broken off in the handshake"
+    NOT_CONNECTED = "no connection: refused, timed out, no DNS, or closed during the handshake"
     NOT_TRUSTED = "certificate, TLS or proxy rejected"
     RATE_LIMITED = "status 429"
     NO_RESPONSE = "connection lost or read timeout after the request was sent"

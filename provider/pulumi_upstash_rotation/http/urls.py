@@ -1,4 +1,4 @@
-"""Addresses that a secret may travel to."""
+"""URLs to which the provider may send a secret."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ def is_loopback(host: str) -> bool:
 
 
 def base_url_problem(url: str, example: str) -> str | None:
-    """Return what is wrong with the base URL of an API that needs credentials; None if nothing.
+    """Return the problem of a base URL to which credentials go. None if it is allowed.
 
     Args:
-        url: What a user has set.
+        url: The URL that a user has set.
         example: A URL that is allowed, for the message.
     """
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  reading it is what checks it
+        parts.port  # noqa: B018  a read checks it
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         return f"must be a URL such as {example}"
     if parts.username or parts.password:
-        return "must not hold credentials. Set the e-mail and the API key apart from it"
+        return "must not hold credentials. Set the e-mail and the API key separately"
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         return (
-            "must use https. Plain http would show the API key to the network; it is allowed only "
+            "must use https. Plain http would show the API key to the network. It is allowed only "
             "to this machine (localhost, 127.0.0.1, [::1])"
         )
     return None

@@ -1,4 +1,4 @@
-"""What a front end asks for: one handler for each resource, behind one seam (`seam.py`)."""
+"""One handler for each resource. Front ends call it through the seam (`seam.py`)."""
 
 from __future__ import annotations
 

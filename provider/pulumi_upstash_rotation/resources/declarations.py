@@ -1,4 +1,4 @@
-"""The databases that running programs declare. Each may have one rotation of a kind.
+"""The databases that running programs declare. Each may have one rotation of a type.
 
 Two rotations of one database would revoke each other's password.
 """
@@ -20,22 +20,22 @@ class Declarations:
         self._programs = WeakKeyDictionary()
 
     def add(self, program: object, database: tuple[str, str], resource: object, name: str) -> None:
-        """Remember that a program declares a rotation.
+        """Record that a program declares a rotation.
 
         Args:
             program: Any object that lives as long as the program.
             database: The resource's type, as programs know it, and the id of the database.
-            resource: The declared resource. It is not kept alive.
+            resource: The declared resource. This class holds only a weak reference to it.
             name: Its name.
         """
         databases = self._programs.setdefault(program, {})
         databases.setdefault(database, WeakKeyDictionary())[resource] = name
 
     def check_once(self, program: object, database: tuple[str, str]) -> None:
-        """Accept a database that only one resource of a type in a program names.
+        """Check that only one resource of the program declares a database.
 
         Raises:
-            DuplicateDeclarationError: Several do.
+            DuplicateDeclarationError: Several resources declare it.
         """
         names = sorted(self._programs.get(program, {}).get(database, {}).values())
         if len(names) > 1:
@@ -46,4 +46,4 @@ class Declarations:
 
 
 DECLARATIONS: Final = Declarations()
-"""Those of this process."""
+"""The declarations of this process."""

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Shows users lines on the resource's row. It must not raise: a reset may have happened."""
+    """Shows lines on the resource's row. It must not raise, because a reset may have happened."""
 
     def info(self, message: str) -> None:
-        """Show what happens, or why."""
+        """Show progress or a reason."""
 
     def warning(self, message: str) -> None:
-        """Show what needs attention, though the operation succeeds."""
+        """Show a problem that does not fail the operation."""
 
 
 @dataclass
 class Run:
-    """What one run of the engine has done so far. A front end has one for each run.
+    """A record of one run of the engine. A front end has one for each run.
 
     Attributes:
-        created: What this run has created: the resource and the id of its database.
+        created: Resources that this run has created, each as its type and the id of its database.
     """
 
     created: set[tuple[str, str]] = field(default_factory=set)
@@ -40,14 +40,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Context:
-    """What surrounds a call that must change nothing: a check, a diff, a preview.
+    """The context of a call that must change nothing: a check, a diff, a preview.
 
-    It has no account, so that the call cannot make a request.
+    It has no account, so the call cannot send a request.
 
     Attributes:
-        now: Returns the present, in UTC.
-        reporter: Shows users lines.
-        run: What the run has done so far.
+        now: Returns the current time, in UTC.
+        reporter: Shows lines to users.
+        run: The current run of the engine.
     """
 
     now: Callable[[], datetime]
@@ -57,7 +57,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Operation(Context):
-    """What surrounds a call that carries something out.
+    """The context of a call that may change something.
 
     Attributes:
         account: The Upstash account.
@@ -70,12 +70,12 @@ class Operation(Context):
 
 @dataclass(frozen=True)
 class Diff:
-    """What an update would do.
+    """Result of a diff.
 
     Attributes:
-        changes: There is something to do.
-        by_input: The reason is a changed argument, which the engine can find and show itself.
-        replaces: Arguments that make it a replacement.
+        changes: An update is necessary.
+        by_input: The reason is a changed argument. The engine can find and show it itself.
+        replaces: Arguments whose change needs a replacement.
     """
 
     changes: bool
@@ -100,9 +100,9 @@ class Handler(Protocol):
     """The rules of one resource.
 
     Arguments and outputs are maps from names to plain values. A value that is not known yet is
-    `UNKNOWN`. A method that fails raises `RotationError` with one line for users.
-    `PartialFailureError` among them carries what the state must keep. `create()` and `update()` get
-    a `Context` in a preview, else an `Operation`.
+    `UNKNOWN`. A method that fails raises a `RotationError` with one line for users. A
+    `PartialFailureError` also holds the outputs that the state must keep. In a preview, `create()`
+    and `update()` get a `Context`, otherwise an `Operation`.
     """
 
     @property
@@ -119,18 +119,18 @@ class Handler(Protocol):
     def diff(
         self, outputs: Mapping[str, Any], arguments: Mapping[str, Any], context: Context
     ) -> Diff:
-        """Return what an update would do, and report why."""
+        """Return whether an update is necessary, and report the reason."""
 
     def create(self, arguments: Mapping[str, Any], context: Context) -> Resource:
-        """Make the resource. In a preview, return what is known of it."""
+        """Create the resource. In a preview, return the outputs that are known."""
 
     def read(self, id_: str, outputs: Mapping[str, Any], operation: Operation) -> Resource | None:
-        """Return what is true now. None: it does not exist any more.
+        """Return the current resource. None if it no longer exists.
 
         Args:
             id_: Id of the resource.
             outputs: The stored outputs. For a first read, the arguments.
-            operation: What surrounds the call.
+            operation: The context of the call.
         """
 
     def update(
@@ -140,7 +140,7 @@ class Handler(Protocol):
         arguments: Mapping[str, Any],
         context: Context,
     ) -> Resource:
-        """Carry out what `diff()` announced. It decides again first."""
+        """Update the resource. It decides again, because time has passed since `diff()`."""
 
     def delete(self, outputs: Mapping[str, Any], operation: Operation) -> None:
-        """End the resource."""
+        """Delete the resource."""

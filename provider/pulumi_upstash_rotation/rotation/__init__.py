@@ -1,1 +1,1 @@
-"""When and why a credential rotates, and what the state remembers of it. Pure: no I/O, no clock."""
+"""When and why a credential rotates, and the record of its rotations. Pure: no I/O, no clock."""

@@ -1,4 +1,4 @@
-"""Whether a rotation is due, and why. Pure: the heart of the promise."""
+"""Whether a rotation is due, and why. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Decision:
-    """What must happen.
+    """Whether to rotate, and why.
 
     Attributes:
-        rotate: A rotation is due.
-        reason: Why. None when nothing is due.
-        uncertain: The reason depends on a value that is not known yet.
-        by_input: The engine finds the reason itself, as a changed argument.
+        rotate: Whether a rotation is due.
+        reason: Reason of the rotation or adoption. None if nothing is due.
+        uncertain: Whether the reason depends on a value that is not known yet.
+        by_input: Whether the engine can find the reason itself, as a changed argument.
     """
 
     rotate: bool
@@ -51,18 +51,18 @@ def decide(
     now: datetime,
     engine_inputs_stale: bool = False,
 ) -> Decision:
-    """Return what the declared arguments ask for.
+    """Decide for a resource whose last rotation is known.
 
-    A trigger is a reason when its value differs from its value at the last rotation. A removed
-    trigger is no reason, and the order of triggers means nothing. A value that is still unknown may
-    turn out to be new, so it counts as due.
+    A trigger is a reason if its value differs from its value at the last rotation. A removed
+    trigger is no reason, and the order of triggers does not matter. A value that is still unknown
+    may be new, so it counts as due.
 
     Args:
-        inputs: What the program declares.
+        inputs: The declared arguments.
         record: The last rotation.
-        now: The present, in UTC.
-        engine_inputs_stale: The engine holds older triggers than the record, so that it finds no
-            changed input.
+        now: The current time, in UTC.
+        engine_inputs_stale: Whether the engine holds the triggers from before the last rotation. It
+            then finds no changed input.
     """
     return (
         _by_trigger(inputs, record, by_input=not engine_inputs_stale)
@@ -84,7 +84,7 @@ def _by_trigger(
     ]
     if not changed:
         return None
-    uncertain, name = min(changed)  # a certain one is the better reason
+    uncertain, name = min(changed)  # a certain reason comes first
     reason = Reason(Cause.TRIGGER, name)
     return Decision(rotate=True, reason=reason, uncertain=uncertain, by_input=by_input)
 

@@ -1,4 +1,4 @@
-"""The arguments of a rotation, for any kind of credential, and their checks."""
+"""The arguments that every rotation has, and their checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_VERIFY_TIMEOUT_SECONDS: Final = 10.0
 MAX_VERIFY_TIMEOUT_SECONDS: Final = 300
 
 Check: TypeAlias = "Callable[[Any], str | None]"
-"""Returns what is allowed, or None if the value is allowed."""
+"""Returns None for an allowed value, else a text that states the allowed values."""
 
 _Inputs = TypeVar("_Inputs", bound="DeclaredRotation")
 
@@ -29,12 +29,13 @@ class DeclaredRotation:
     """The declared arguments of a rotation. In a preview, any of them may be unknown.
 
     Attributes:
-        triggers: Any JSON values by name. None stands for an absent one.
-        rotation_days: Age in days at which a credential is due. None: never.
-        rotation_schedule: Cron expression in UTC. None: no schedule.
-        rotate_on_create: Rotate when first declared. False adopts the current credential.
-        verify: Try the new credential on the database itself.
-        verify_timeout: How long that may take: seconds.
+        triggers: Any JSON values by name. A trigger with the value None counts as absent.
+        rotation_days: Maximum age of a credential, in days. None for no maximum.
+        rotation_schedule: Cron expression in UTC. None for no schedule.
+        rotate_on_create: Whether to rotate when the resource is created. False adopts the current
+            credential.
+        verify: Whether to log in to the database with the new credential.
+        verify_timeout: Maximum time of a verification, in seconds.
     """
 
     triggers: Mapping[str, Any] | Unknown = field(default_factory=dict, repr=False)
@@ -47,7 +48,7 @@ class DeclaredRotation:
 
 @dataclass(frozen=True)
 class KnownRotation(DeclaredRotation):
-    """The arguments of a create or update. Pulumi calls those with known values only."""
+    """The arguments of a create or update. Pulumi calls both only with known values."""
 
     triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     rotation_days: float | None = None
@@ -60,7 +61,7 @@ class KnownRotation(DeclaredRotation):
 def parse(
     kind: type[_Inputs], checks: Mapping[str, Check], arguments: Mapping[str, Any]
 ) -> _Inputs:
-    """Return arguments as inputs of a kind; `checks` names the arguments that it has.
+    """Check arguments and return them as `kind`. `checks` has one check for each argument.
 
     Raises:
         InvalidInputError: The first argument that is not allowed. For `KnownRotation`, also one
@@ -68,7 +69,7 @@ def parse(
     """
     for problem in find_problems(checks, arguments):
         raise problem
-    # What a program leaves out, and what it sets to None, never reaches a provider.
+    # An argument that is left out or None never reaches the provider.
     given = {name: arguments[name] for name in checks if arguments.get(name) is not None}
     if issubclass(kind, KnownRotation):
         for name, value in given.items():
@@ -123,7 +124,7 @@ def _rotation_schedule_problem(value: object) -> str | None:
 
 
 def flag_problem(value: object) -> str | None:
-    """Return what is allowed if a value is no flag."""
+    """Return the problem of a value that is not True or False."""
     return None if isinstance(value, bool) else "must be True or False"
 
 
@@ -135,4 +136,4 @@ CHECKS: Final[Mapping[str, Check]] = {
     "verify": optional(flag_problem),
     "verify_timeout": optional(_number_problem("seconds", MAX_VERIFY_TIMEOUT_SECONDS)),
 }
-"""The arguments that every rotation has, each with its check."""
+"""The check of each argument that every rotation has."""

@@ -1,4 +1,4 @@
-"""Whether a credential changed, by comparing the previous one with the live one."""
+"""Whether a credential changed: compares the previous one with the live one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Reconciliation(Enum):
     """Result of the comparison."""
 
     SAME = "the live credential is the previous one"
-    CHANGED = "the live credential is another one"
+    CHANGED = "the live credential is not the previous one"
     INDETERMINATE = "one of the two is not known"
 
 
@@ -17,8 +17,8 @@ def reconcile(previous: str | None, live: str | None) -> Reconciliation:
     """Compare the live credential with the previous one.
 
     Args:
-        previous: The previous credential. None where it is not known.
-        live: The credential that works now. None where it is not shown.
+        previous: The previous credential. None if it is not known.
+        live: The live credential. None if the API does not return it.
     """
     if not previous or not live:
         return Reconciliation.INDETERMINATE

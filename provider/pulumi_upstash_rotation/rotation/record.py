@@ -1,4 +1,4 @@
-"""What the state remembers of a rotation: the last one, and one that may have happened since."""
+"""Records of rotations in the state: the last one, and a pending one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Cause(Enum):
     TRIGGER = "trigger"
     """A trigger has a new value."""
     AGE = "age"
-    """It is as old as `rotation_days` allows."""
+    """The credential has reached the age in `rotation_days`."""
     SCHEDULE = "schedule"
-    """A moment of `rotation_schedule` has passed."""
+    """A time in `rotation_schedule` has passed."""
     ADOPTED = "adopted"
-    """It was there before, and was taken over without a rotation."""
+    """The resource took over the current credential without a rotation."""
     EXTERNAL = "external"
-    """It was changed outside Pulumi."""
+    """A user changed the credential outside Pulumi."""
     OTHER = "other"
     """A state names a cause that this version does not know."""
 
@@ -37,11 +37,11 @@ _TRIGGER_PREFIX: Final = "trigger: "
 
 @dataclass(frozen=True)
 class Reason:
-    """A cause, and what belongs to it.
+    """A cause with its detail.
 
     Attributes:
-        cause: Why.
-        detail: For a trigger, its name; None where all triggers are still unknown. For `OTHER`, the
+        cause: The cause.
+        detail: Name of the trigger, or None if all triggers are still unknown. For `OTHER`, the
             text in the state.
     """
 
@@ -56,7 +56,7 @@ class Reason:
 
     @classmethod
     def parse(cls, text: str) -> Reason:
-        """Return the reason that `str()` wrote into a state, by whatever version."""
+        """Return the reason in a state's text. Any version of this package may have written it."""
         if text.startswith(_TRIGGER_PREFIX):
             return cls(Cause.TRIGGER, text.removeprefix(_TRIGGER_PREFIX))
         return _WITHOUT_DETAIL.get(text) or cls(Cause.OTHER, text)
@@ -70,12 +70,12 @@ class RotationRecord:
     """The last rotation.
 
     Attributes:
-        rotated_at: When, in UTC. For a credential that was changed outside Pulumi, when that was
-            noticed. None where nothing is known.
-        count: How often this resource has rotated.
-        reason: Why it last rotated. None where nothing is known.
-        triggers: The triggers as they were then.
-        verification: Result of its verification. None where nothing is known.
+        rotated_at: Time of the rotation, in UTC. For a change outside Pulumi, the time of its
+            detection. None if it is not known.
+        count: Number of rotations by this resource.
+        reason: Reason of the rotation. None if it is not known.
+        triggers: The triggers at that rotation.
+        verification: Result of the verification. None if it is not known.
     """
 
     rotated_at: datetime | None = None
@@ -87,11 +87,11 @@ class RotationRecord:
 
 @dataclass(frozen=True)
 class PendingRotation:
-    """A rotation whose outcome is indeterminate: it may have happened after the last known one.
+    """A rotation whose outcome is indeterminate. It is newer than the last known one.
 
     Attributes:
-        reason: Why it was tried.
-        triggers: The triggers as they were then.
+        reason: Reason of the rotation.
+        triggers: The triggers at that rotation.
     """
 
     reason: Reason

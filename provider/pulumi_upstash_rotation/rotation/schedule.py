@@ -1,4 +1,4 @@
-"""When time alone makes a rotation due: by age and by cron schedule. Reads no clock."""
+"""Rotations that age or a cron schedule makes due. Reads no clock."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ class InvalidScheduleError(ValueError):
     def __init__(self) -> None:
         """State what is allowed."""
         super().__init__(
-            "must be a cron expression of five fields, in UTC, with at least one future moment, "
-            'such as "0 3 1 * *" (at 03:00 on the first of each month)'
+            'must be a cron expression of five fields in UTC, such as "0 3 1 * *" (03:00 on the '
+            "first of each month). It must have a future time"
         )
 
 
 def check_schedule(schedule: object) -> None:
-    """Accept a cron expression of minute, hour, day of month, month and day of week.
+    """Check a cron expression of minute, hour, day of month, month and day of week.
 
     Raises:
         InvalidScheduleError: It is malformed, or it never fires.
     """
     if not isinstance(schedule, str) or len(schedule.split()) != FIELDS:
         raise InvalidScheduleError
-    next_on_schedule(schedule, datetime(2000, 1, 1))  # noqa: DTZ001  any moment will do
+    next_on_schedule(schedule, datetime(2000, 1, 1))  # noqa: DTZ001  any time is fine
 
 
 def next_on_schedule(schedule: str, after: datetime) -> datetime:
-    """Return the first scheduled moment after another one.
+    """Return the first scheduled time after a given time.
 
     Raises:
         InvalidScheduleError: The expression is malformed or never fires again.
     """
-    from cronsim import CronSim, CronSimError  # few programs need it
+    from cronsim import CronSim, CronSimError  # only programs with a schedule need it
 
     try:
         return next(CronSim(schedule, after))
@@ -49,15 +49,15 @@ def next_on_schedule(schedule: str, after: datetime) -> datetime:
 def next_rotation(
     rotated_at: datetime, rotation_days: float | None, rotation_schedule: str | None
 ) -> tuple[datetime, Cause] | None:
-    """Return when time makes the next rotation due, and why: `AGE` or `SCHEDULE`.
+    """Return the time at which the next rotation is due, and its cause, `AGE` or `SCHEDULE`.
 
-    The schedule counts from the last rotation. So a pipeline with the same cron expression finds a
-    rotation due in each run, however late the run starts.
+    By schedule, it is due at the first scheduled time after the last rotation. So a pipeline with
+    the same cron expression rotates in each run, even if the run starts late.
 
     Args:
         rotated_at: Last rotation, in UTC.
-        rotation_days: Age in days at which a credential is due. None: never.
-        rotation_schedule: Cron expression in UTC. None: no schedule.
+        rotation_days: Maximum age of a credential, in days. None for no maximum.
+        rotation_schedule: Cron expression in UTC. None for no schedule.
     """
     due = []
     if rotation_days is not None:

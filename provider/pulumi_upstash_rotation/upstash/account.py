@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Verify(Protocol):
-    """Tries credentials on a database: see `probe.verify()`."""
+    """Type of `probe.verify()`, with the reporter already given."""
 
     def __call__(
         self, database: Database, previous: Credentials, *, timeout_seconds: float
@@ -34,11 +34,11 @@ class Account:
     """An Upstash account.
 
     Attributes:
-        open_api: Returns the Developer API. It loads requests and pydantic, which an operation
-            that makes no call does not need.
-        verify: Tries the new credential and the previous one on the database itself. It never
+        open_api: Returns the Developer API. It imports requests and pydantic. Operations without a
+            request do not need them.
+        verify: Logs in to the database with the new credential and the previous one. It never
             raises.
-        prepare_to_verify: Loads in the background what a verification needs.
+        prepare_to_verify: Imports the libraries of a verification in the background.
     """
 
     open_api: Callable[[], DeveloperApi]
@@ -55,9 +55,9 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
     """Return the account that the settings name, for one call of a front end.
 
     Args:
-        settings: Returns the settings. It is called when a request is about to be made, because an
-            operation that needs no request needs no credentials.
-        report: Shows a user what takes time, a line each.
+        settings: Returns the settings. The account calls it only before a request, because other
+            operations need no credentials.
+        report: Shows a line to a user when something takes long.
     """
 
     def open_api() -> DeveloperApi:
@@ -72,7 +72,7 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
             from . import probe
 
             return probe.verify(database, previous, timeout_seconds=timeout_seconds, report=report)
-        except Exception as error:  # noqa: BLE001  after a reset nothing may fail
+        except Exception as error:  # noqa: BLE001  an error after a reset could lose the new password
             why = f"not verified: unexpected {type(error).__name__}; please report it"
             return Verification(verified=False, message=why)
 
@@ -83,14 +83,14 @@ _prepared = threading.Event()
 
 
 def _prepare_to_verify() -> None:
-    """Load what verification needs while the API is busy. redis-py takes a while."""
+    """Import the libraries of a verification during the requests, because redis-py loads slowly."""
     if not _prepared.is_set():
         _prepared.set()
         threading.Thread(target=_load, daemon=True).start()
 
 
 def _load() -> None:
-    with contextlib.suppress(Exception):  # verification itself reports what is wrong
+    with contextlib.suppress(Exception):  # the verification itself reports an error
         from . import probe
 
         probe.prepare()

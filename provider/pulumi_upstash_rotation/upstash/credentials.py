@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Credentials:
-    """Credentials of one database, in clear. None where one is not known.
+    """Credentials of one database, in clear. Each may be None if it is not known.
 
     Attributes:
         password: Password of the Redis user `default`.
@@ -30,22 +30,22 @@ class Credentials:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Credentials:
-        """Return the credentials among values by the API's names. Empty text counts as absent."""
+        """Return the credentials in values by the API's names. An empty text counts as absent."""
         texts = {name: values.get(name) for name in CREDENTIAL_NAMES}
         return cls(**{name: text for name, text in texts.items() if isinstance(text, str) and text})
 
     def known(self) -> dict[str, str]:
-        """Return those that are known, in clear, by the API's names."""
+        """Return the known credentials, in clear, by the API's names."""
         values = {name: getattr(self, name) for name in CREDENTIAL_NAMES}
         return {name: value for name, value in values.items() if value}
 
     def completed_by(self, other: Credentials) -> Credentials:
-        """Return these, with those of `other` where one is not known."""
+        """Return these credentials. `other` fills in those that are not known."""
         return Credentials(**{**other.known(), **self.known()})
 
 
 CREDENTIAL_NAMES = tuple(each.name for each in fields(Credentials))
-"""The API's names for them."""
+"""The API's names of the credentials."""
 
 
 def connection_urls(
@@ -53,12 +53,12 @@ def connection_urls(
 ) -> dict[str, str]:
     """Return the URLs for clients: `redis_url` (with the password) and `rest_url`.
 
-    A URL is left out where a part of it is not known.
+    A URL is left out if a part of it is not known.
 
     Args:
-        endpoint: The API's `endpoint`: the first label of the host name, or the whole host name.
+        endpoint: The API's `endpoint`. It is the first label of the host name, or the whole name.
         port: TCP port of the Redis endpoint.
-        tls: False only where clients connect without TLS.
+        tls: False only if clients connect without TLS.
         password: The password, in clear.
     """
     if not endpoint:

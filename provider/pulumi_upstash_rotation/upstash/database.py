@@ -1,7 +1,7 @@
 """The Developer API's Database object, as its documentation describes it.
 
 Source of every field, unit and enum: the Developer API's OpenAPI document. The documented object
-has no credentials. They are read where an account still gets them.
+has no credentials. This module reads them if the API returns them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _ApiModel(BaseModel):
 
     @property
     def extra_attributes(self) -> dict[str, Any]:
-        """Fields that the documentation does not describe, and type mismatches."""
+        """Undocumented fields, and documented ones with a type mismatch."""
         return {**(self.model_extra or {}), **self._mismatches}
 
     @field_validator("*", mode="wrap")
@@ -97,9 +97,9 @@ class SecurityAddons(_ApiModel):
 class Database(_ApiModel):
     """A Redis database of Upstash.
 
-    Every field but the id is optional, and no field fails a response by its type: the response to
-    a reset may hold the only copy of the password. Sizes are in bytes, `*_timeout` and `*_idle` in
-    nanoseconds, times in Unix seconds.
+    Every field but the id is optional. A field of an unexpected type never fails the response,
+    which may hold the only copy of the new password. Sizes are in bytes, `*_timeout` and `*_idle`
+    in nanoseconds, and times in Unix seconds.
     """
 
     database_id: Annotated[str, Field(min_length=1)]
@@ -153,7 +153,7 @@ class Database(_ApiModel):
 
     @property
     def credentials(self) -> Credentials:
-        """The credentials that this object shows."""
+        """The credentials that the response holds."""
         values = {name: getattr(self, name) for name in CREDENTIAL_NAMES}
         shown = {name: value.get_secret_value() for name, value in values.items() if value}
         return Credentials(**shown)
@@ -171,11 +171,11 @@ class Database(_ApiModel):
         return connection_urls(self.endpoint, self.port, tls=self.tls, password=password)
 
     def documented(self) -> dict[str, Any]:
-        """Return the documented attributes that carry a value, by name, secrets in clear."""
+        """Return the documented attributes that have a value, by name, secrets in clear."""
         return _documented(self)
 
     def undocumented(self) -> dict[str, Any]:
-        """Return the undocumented attributes that carry a value, by the API's names."""
+        """Return the undocumented attributes that have a value, by the API's names."""
         extra = dict(self.extra_attributes)
         if self.security_addons and self.security_addons.extra_attributes:
             extra["securityAddons"] = self.security_addons.extra_attributes

@@ -1,4 +1,4 @@
-"""The calls of the Upstash Developer API, one method each, and what its error statuses mean."""
+"""The calls of the Upstash Developer API, and the meaning of its error statuses."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class DeveloperApi:
     """The Developer API of one account, for one call of a front end.
 
     Args:
-        connect: Returns the account's client. It is called when a request is about to be made.
-        report: Shows a user what takes time, a line each.
+        connect: Returns the account's client. It is called only before a request.
+        report: Shows a line to a user when something takes long.
     """
 
     def __init__(self, connect: Callable[[], HttpClient], report: Report = _LOG.info) -> None:
-        """Keep both. It makes no request."""
+        """Keep the arguments. It sends no request."""
         self._connect = connect
         self._report = report
 
@@ -55,9 +55,9 @@ class DeveloperApi:
         Raises:
             ConfigurationError: The account's settings are missing or unusable.
             RequestNotSentError: The request was not sent.
-            IndeterminateOutcomeError: It may have been applied.
-            UnreadableResponseError: The API reports success in a response that cannot be read.
-            ResponseStatusError: The API rejected it, or failed (`ServerError`).
+            IndeterminateOutcomeError: The API may have applied the reset.
+            UnreadableResponseError: A response with a success status is unusable.
+            ResponseStatusError: The API rejected the reset, or failed (`ServerError`).
         """
         request = Request(
             "POST",
@@ -125,25 +125,33 @@ _REJECTIONS: Final[dict[int, tuple[type[ResponseStatusError], str]]] = {
             "account, with that account's e-mail"
         ),
     ),
-    403: (PermissionDeniedError, "denies this to the API key (403)"),
+    403: (
+        PermissionDeniedError,
+        "rejected the request (403). Check the permissions of the API key",
+    ),
     404: (DatabaseNotFoundError, "has no such database in this account (404)"),
     429: (RateLimitedError, "is rate limiting requests (429)"),
 }
 
 
 def rejection(status: int, body: bytes) -> tuple[type[ResponseStatusError], str]:
-    """Return the error of a status, and what the status means. The text never repeats the body."""
+    """Return the error class of a status, and its meaning. The text never repeats the body."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServerError, f"failed ({status})"
     if status < HTTPStatus.BAD_REQUEST:
-        return ResponseStatusError, f"responded with a redirect, which is not followed ({status})"
+        what = f"responded with a redirect ({status}), which the provider does not follow"
+        return ResponseStatusError, what
     if b"readonly api key" in body.lower():
         what = (
-            f"rejected it because the API key is read-only ({status}). Use a key with write access"
+            f"rejected the request because the API key is read-only ({status}). "
+            "Use a key with write access"
         )
         return PermissionDeniedError, what
     if b"suspended" in body.lower():
-        what = f"rejected it because the database is suspended ({status}). Resume it in the console"
+        what = (
+            f"rejected the request because the database is suspended ({status}). "
+            "Resume it in the console"
+        )
         return ResponseStatusError, what
     return _REJECTIONS.get(status, (ResponseStatusError, f"rejected the request ({status})"))
 
@@ -152,7 +160,7 @@ _one_at_a_time = threading.Lock()
 
 
 def client_for(settings: Settings) -> HttpClient:
-    """Return this process's one client, with its one pool of connections, for these settings.
+    """Return the client for these settings. All calls share it and its pool of connections.
 
     Raises:
         ConfigurationError: The trust store cannot be read.
@@ -179,7 +187,7 @@ _rate_limits: dict[tuple[str, str], RateLimit] = {}
 
 
 def _rate_limit_of(settings: Settings) -> RateLimit:
-    """Return the one limit of an account, whichever of its keys is used."""
+    """Return the limit of an account. All API keys of the account share it."""
     account = (settings.api_url, settings.email)
     if account not in _rate_limits:
         most = settings.max_concurrency

@@ -1,6 +1,6 @@
 """Whether a database accepts its new credential and rejects the previous one.
 
-The database itself is tried: over Redis with TLS or, where only HTTP gets out, over its REST API.
+The probe logs in over Redis with TLS. If that is not possible, it uses the REST API.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from .database import Database
 
 RESPONSE_TIMEOUT_SECONDS: Final = 3.0
-"""Longest silence of a database before it counts as out of reach."""
+"""Maximum time for one response of a database."""
 REPORTED_WAIT_SECONDS: Final = 2.0
-"""A wait that is longer is reported."""
+"""The probe reports a wait that is longer."""
 MAX_PONG_BYTES: Final = 1024
 
 _LOG: Final = logging.getLogger(__name__)
@@ -44,19 +44,19 @@ Accepts: TypeAlias = "Callable[[str, str | None], tuple[bool, bool]]"
 
 
 class UnreachableError(Exception):
-    """A database could not be tried. The text states why."""
+    """A login or request did not get a usable response. The text states why."""
 
 
 @dataclass(frozen=True)
 class _Plane:
-    """One way to try a database.
+    """One way to reach a database, Redis or REST.
 
     Attributes:
         name: As in "NAME accepts the new password".
-        kind: What a credential is called there.
-        new: The credential that must be accepted.
-        previous: The one that must be rejected, where it is known.
-        accepts: Tries both.
+        kind: Name of a credential, such as `password` or `token`.
+        new: The new credential, which the database must accept.
+        previous: The previous one, which it must reject. None if it is not known.
+        accepts: Tries both credentials.
     """
 
     name: str
@@ -75,25 +75,25 @@ def verify(
 ) -> Verification:
     """Log in to a database with its new credential, and try to with the previous one.
 
-    It waits for a change that has not reached the database yet. It never raises, and no credential
-    is in any text.
+    It repeats until the new credential has reached the database, or the time is up. It never
+    raises. No text holds a credential.
 
     Args:
-        database: The database with its new credentials, where they are known.
+        database: The database with its new credentials, as far as they are known.
         previous: The previous credentials, as far as they are known.
-        timeout_seconds: How long it may take in all.
-        report: Shows a user what takes time, a line each.
+        timeout_seconds: Maximum time in total.
+        report: Shows a line to a user when the verification takes long.
     """
     findings = [_not_verified(f"the database gave no response within {timeout_seconds:g} s")]
 
     def find() -> None:
         try:
             findings.append(_verify(database, previous, timeout_seconds))
-        except Exception as error:  # noqa: BLE001  nothing may fail after a reset
-            # The text of an unexpected error may hold a secret, so only its type is shown.
-            findings.append(_not_verified(f"unexpected {type(error).__name__}: please report it"))
+        except Exception as error:  # noqa: BLE001  an error could lose the new password
+            # The text of an unexpected error may hold a secret, so the message has only its type.
+            findings.append(_not_verified(f"unexpected {type(error).__name__}; please report it"))
 
-    # A thread, because a name lookup has no timeout.
+    # This runs in a thread, because a DNS lookup has no timeout.
     thread = threading.Thread(target=find, daemon=True)
     thread.start()
     thread.join(min(REPORTED_WAIT_SECONDS, timeout_seconds))
@@ -114,17 +114,17 @@ def _verify(database: Database, previous: Credentials, timeout_seconds: float) -
             response = _final_response(plane, timeout_seconds)
             _LOG.debug("%s accepts the new %s, the previous: %s", plane.name, plane.kind, response)
             return _judge(plane, response, timeout_seconds)
-        except UnreachableError as error:  # noqa: PERF203  the next plane is for that
+        except UnreachableError as error:  # noqa: PERF203  try the next plane
             problems.append(f"{plane.name} {error}")
-    return _not_verified("; ".join(problems) or "the API does not show the new credentials")
+    return _not_verified("; ".join(problems) or "the API does not return the new credentials")
 
 
 def _final_response(plane: _Plane, timeout_seconds: float) -> tuple[bool, bool]:
-    """Return the first response in which only the new credential works, otherwise the last one."""
+    """Repeat until only the new credential works. Return the last response."""
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda response: response != (True, False)),
         wait=tenacity.wait_exponential(multiplier=0.1, max=1),
-        stop=tenacity.stop_before_delay(0.9 * timeout_seconds),  # the rest is for the last response
+        stop=tenacity.stop_before_delay(0.9 * timeout_seconds),  # leaves time for the last response
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
     response: tuple[bool, bool] = attempts(plane.accepts, plane.new, plane.previous)
@@ -135,11 +135,11 @@ def _judge(plane: _Plane, response: tuple[bool, bool], seconds: float) -> Verifi
     accepted, previous_accepted = response
     if not accepted:
         what = f"{plane.name} did not accept the new {plane.kind} within {seconds:g} s"
-        advice = "If it was reset outside Pulumi meanwhile, `pulumi refresh` adopts that"
+        advice = "If a user reset it outside Pulumi meanwhile, `pulumi refresh` stores the live one"
         return Verification(verified=False, message=f"{what}. {advice}")
     accepts = f"{plane.name} accepts the new {plane.kind}"
     if previous_accepted:
-        what = f"{accepts}, but still the previous one after {seconds:g} s"
+        what = f"{accepts}, but still accepts the previous one after {seconds:g} s"
         return Verification(verified=False, message=what)
     if plane.previous is None:
         what = f"{plane.name} accepts the {plane.kind}; the previous one is not known"
@@ -148,24 +148,24 @@ def _judge(plane: _Plane, response: tuple[bool, bool], seconds: float) -> Verifi
 
 
 def _planes(database: Database, previous: Credentials) -> Iterator[_Plane]:
-    """Yield the ways to try a database, the best one first."""
-    at, new, old = database.urls, database.credentials.known(), previous.known()
-    # Without TLS the password would travel in clear; REST always has TLS.
+    """Yield the ways to reach a database, the best one first."""
+    urls, new, known_previous = database.urls, database.credentials.known(), previous.known()
+    # Without TLS the network could read the password. REST always has TLS.
     planes: tuple[tuple[str, str, str, str, Callable[[str], Accepts]], ...] = (
         ("Redis", "password", "password", "rediss:", _redis),
         ("REST", "token", "rest_token", "https:", _rest),
     )
     for (name, kind, credential, scheme, how), url in zip(
-        planes, (at.get("redis_url"), at.get("rest_url")), strict=True
+        planes, (urls.get("redis_url"), urls.get("rest_url")), strict=True
     ):
         if url and url.startswith(scheme) and credential in new:
-            before = old.get(credential)
-            known_before = None if before == new[credential] else before
-            yield _Plane(name, kind, new[credential], known_before, how(url))
+            last = known_previous.get(credential)
+            to_reject = None if last == new[credential] else last
+            yield _Plane(name, kind, new[credential], to_reject, how(url))
 
 
 def _redis(url: str) -> Accepts:
-    """Return what tries a database over Redis with TLS: both credentials on one connection."""
+    """Return a function that logs in over Redis with TLS, twice on one connection."""
     parts = urlsplit(url)
 
     def accepts(new: str, previous: str | None) -> tuple[bool, bool]:
@@ -201,7 +201,7 @@ def _logs_in(connection: redis.Connection, password: str) -> bool:
 
 
 class _TrustingConnection(redis.Connection):
-    """A connection over TLS with the trust store; redis-py would load all authorities anew."""
+    """A TLS connection with the trust store. redis-py would load all authorities each time."""
 
     def _connect(self) -> ssl.SSLSocket:
         sock: socket.socket = super()._connect()
@@ -213,7 +213,7 @@ class _TrustingConnection(redis.Connection):
 
 
 def _rest(url: str) -> Accepts:
-    """Return what tries a database over its REST API."""
+    """Return a function that sends a PING over the REST API with each token."""
 
     def responds_to(session: requests.Session, token: str) -> bool:
         with session.get(
@@ -244,12 +244,12 @@ def _rest(url: str) -> Accepts:
 
 
 def prepare() -> None:
-    """Do beforehand what a first verification would have to wait for."""
+    """Load the trust store, so that the first verification does not wait for it."""
     trust_store("redis")
 
 
 def _why(error: BaseException) -> str:
-    """Return what kept a database from being tried, without the error's own text."""
+    """Return why there was no usable response, without the error's own text."""
     if isinstance(error, ConfigurationError):
         return f"was not tried: {error}"
     wrapped = list(causes(error))

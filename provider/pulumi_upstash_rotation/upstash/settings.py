@@ -1,4 +1,4 @@
-"""Where the Upstash account's credentials and the API's address come from."""
+"""Settings: the Upstash account's credentials and the API's URL."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ MOST_MAX_CONCURRENCY: Final = 256
 
 _HOW_TO_SET = (
     "set both on this stack with `pulumi config set upstash:email you@example.com` and "
-    "`pulumi config set --secret upstash:apiKey`, or both in the environment as UPSTASH_EMAIL "
-    "and UPSTASH_API_KEY"
+    "`pulumi config set --secret upstash:apiKey`. Or set UPSTASH_EMAIL and UPSTASH_API_KEY in the "
+    "environment"
 )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """An Upstash account, and where its Developer API is.
+    """An Upstash account and the URL of its Developer API.
 
     Attributes:
         email: The account's e-mail, the user name of the API.
-        api_key: A Developer API key of that account; must not be read-only.
+        api_key: A Developer API key of that account. It must not be read-only.
         api_url: Base URL of the Developer API, without a trailing slash.
-        max_concurrency: Most requests in flight at once.
+        max_concurrency: Maximum number of requests in flight at once, from 1 to 256.
     """
 
     email: str
@@ -46,17 +46,17 @@ class Settings:
 
 
 def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
-    """Return the settings from a stack's config or, where it has none, from the environment.
+    """Return the settings from a stack's config, else from the environment.
 
-    E-mail and API key always come from the same place. Half a pair in the stack's config is an
-    error; the environment never completes it.
+    E-mail and API key must come from the same place. A stack config with only one of them is an
+    error, even if the environment has the other.
 
     Args:
-        config: The stack's config by full key, such as `upstash:apiKey`; secrets in clear.
+        config: The stack's config by full key, such as `upstash:apiKey`, secrets in clear.
         environ: The process's environment.
 
     Raises:
-        ConfigurationError: Something is missing or malformed. The text names it and how to set it.
+        ConfigurationError: A setting is missing or malformed. The text states how to set it.
     """
     email, api_key = _text(config, "upstash:email"), _text(config, "upstash:apiKey")
     email_name, key_name = "config upstash:email", "config upstash:apiKey"
@@ -64,7 +64,7 @@ def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -
         email, api_key = _text(environ, "UPSTASH_EMAIL"), _text(environ, "UPSTASH_API_KEY")
         email_name, key_name = "environment variable UPSTASH_EMAIL", "UPSTASH_API_KEY"
         if not email and not api_key:
-            raise ConfigurationError(f"no Upstash credentials: {_HOW_TO_SET}")
+            raise ConfigurationError(f"no Upstash credentials (e-mail and API key): {_HOW_TO_SET}")
     for value, name, other in ((email, email_name, key_name), (api_key, key_name, email_name)):
         if not value:
             raise ConfigurationError(
@@ -86,7 +86,7 @@ def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -
 
 
 def _text(source: Mapping[str, object], key: str) -> str:
-    """Return a value without surrounding white space, which copying from a console adds."""
+    """Return a value without surrounding white space. A copy from a console may add some."""
     value = source.get(key)
     return "" if value is None else str(value).strip()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ControlApi:
-    """The control routes; their JSON never holds a credential."""
+    """The control routes. Their JSON never holds a credential."""
 
     def __init__(self, simulation: Simulation) -> None:
         """Control this simulation."""
@@ -128,12 +128,12 @@ def _summary(database: RedisDatabase) -> dict[str, object]:
 
 
 def _fault(kind: object, arguments: dict[str, Any]) -> Fault:
-    """Return the fault of this kind; its constructor takes the arguments by name.
+    """Return the fault of this kind. Its constructor takes the arguments by name.
 
     The constructor `without` takes its positional arguments as a list, `fields`.
 
     Raises:
-        EmulatorError: There is no such kind, or it takes other arguments.
+        EmulatorError: The kind or an argument does not exist.
     """
     if kind not in KINDS:
         raise EmulatorError(f"no fault of kind {kind!r}; there are {', '.join(KINDS)}")

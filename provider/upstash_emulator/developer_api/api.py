@@ -1,4 +1,4 @@
-"""`DeveloperApi`: the way of every request, from its arrival to its response."""
+"""`DeveloperApi`: handles every request, from authentication to the response."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _READS: Final = ("GET", "HEAD")
 _JSON_RANGES: Final = ("application/json", "application/*", "*/*")
 _MISSING_BYTES: Final = 64
-"""By how much the Content-Length of a response exceeds a body that is cut off."""
+"""Bytes that a cut-off body lacks, compared with its Content-Length."""
 
 
 class DeveloperApi:
-    """Responds to requests of the Developer API, rightly or as a fault demands."""
+    """Responds to requests to the Developer API, correctly or with a planned fault."""
 
     def __init__(self, simulation: Simulation) -> None:
         """Serve this simulation's account."""
@@ -37,7 +37,7 @@ class DeveloperApi:
         self._admitted: deque[float] = deque()
 
     def add_routes(self, app: web.Application) -> None:
-        """Serve the API's paths, and as the last resort every other one."""
+        """Serve the API's paths, and respond 404 to every other path."""
         for operation in (
             *redis_operations(self._simulation),
             Operation("auditlogs", "GET", "/auditlogs", self._auditlogs),
@@ -72,7 +72,7 @@ class DeveloperApi:
     async def _respond(
         self, operation: Operation, request: web.Request, fault: Fault
     ) -> tuple[Response, bool]:
-        """Return the response to a request, and whether its operation was carried out."""
+        """Return the response to a request, and whether the operation was applied."""
         latency_seconds = self._simulation.settings.latency_seconds
         await asyncio.sleep(latency_seconds + fault.delay_before_seconds)
         if not fault.applied:
@@ -102,7 +102,7 @@ class DeveloperApi:
             raise RejectedError(406, "only application/json is available")
 
     def _is_rate_limited(self) -> bool:
-        """Return whether the last second has had its requests; count this one if not."""
+        """Return whether the rate is exceeded. If not, count this request."""
         limit = self._simulation.settings.requests_per_second
         if not limit:
             return False
@@ -123,7 +123,7 @@ async def _unknown(request: web.Request, _fault: Fault) -> Response:
 
 
 def _basic_credentials(request: web.Request) -> tuple[str, str]:
-    """Return the e-mail and the API key of a request; two empty strings without any."""
+    """Return the e-mail and the API key of a request, or two empty strings."""
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     try:
         email, _, api_key = base64.b64decode(encoded, validate=True).decode().partition(":")
@@ -138,7 +138,7 @@ def _accepts_json(request: web.Request) -> bool:
 
 
 async def _send(response: Response, request: web.Request) -> web.StreamResponse:
-    """Send a response, and end it as it says."""
+    """Send a response with its `ending`."""
     if response.ending == "complete":
         return web.Response(
             status=response.status,

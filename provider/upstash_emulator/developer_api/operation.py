@@ -1,4 +1,4 @@
-"""`Operation`: one operation of the Developer API, as a product offers it."""
+"""`Operation`: one operation of the Developer API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Operation:
         name: Its name in recorded calls and planned faults.
         method: Its HTTP method; `*` for any.
         path: Its path; `{id}` stands for the id of a database.
-        perform: Carries it out, and returns the response without the fault.
+        perform: Applies the operation and returns the right response. A fault may change it later.
     """
 
     name: str

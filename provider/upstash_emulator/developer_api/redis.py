@@ -64,7 +64,7 @@ class _Redis:
         self, database: RedisDatabase, *, credentials: bool = False, old_fields: bool = False
     ) -> dict[str, object]:
         value = _documented_fields(database, self._simulation.account.email)
-        if old_fields:  # as they were until 2025
+        if old_fields:  # fields that the API returned until 2025
             value |= {"user_email": value["customer_id"], "database_type": "Pay as You Go"}
         if credentials:
             value |= database.credentials.as_json()

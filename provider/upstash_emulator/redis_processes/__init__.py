@@ -1,1 +1,1 @@
-"""The data of a database: a redis-server process, or none. This room knows nothing of Upstash."""
+"""Processes that hold a database's data, without anything of Upstash."""

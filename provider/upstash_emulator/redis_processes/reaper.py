@@ -1,4 +1,4 @@
-"""`Reaper`: the emulator's handle of the child process that owns its redis-servers."""
+"""`Reaper`: controls the child process that owns the redis-servers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ServerExit:
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """A process that the reaper owns.
+    """A redis-server that the reaper owns.
 
     Attributes:
         name: Its name in the protocol of the reaper.
@@ -52,7 +52,7 @@ class ServerProcess:
 
 
 class Reaper:
-    """A child process with a private folder; both end with this process.
+    """A child process with a private folder. Both end with this process.
 
     Attributes:
         folder: A folder that only this user can open.
@@ -67,7 +67,7 @@ class Reaper:
 
     @classmethod
     async def start(cls) -> Reaper:
-        """Start the child process, in a session of its own so that Ctrl-C does not reach it."""
+        """Start the child process in its own session, so that Ctrl-C does not reach it."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-IS",
@@ -100,7 +100,7 @@ class Reaper:
         await server.exit
 
     async def stop(self) -> None:
-        """End every server and the child process, and with it the folder."""
+        """End every server and the child process. The child process removes the folder."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         await self._reading
@@ -125,7 +125,7 @@ class Reaper:
             server.exit.set_result(ServerExit(report["exit"], report["log"]))
 
     def _end(self, server: ServerProcess) -> None:
-        """End a server whose end the reaper did not report."""
+        """Mark a server as ended if the reaper did not report its end."""
         if not server.exit.done():
             if server.pid.done():
                 with suppress(ProcessLookupError):

@@ -1,12 +1,13 @@
-"""The reaper: a child process that owns all redis-servers, so that none outlives the emulator.
+"""The reaper: a child process that owns all redis-servers. It ends them with the emulator.
 
-It ends when its standard input does: the kernel closes that however the emulator ends. Then it
-kills its servers and removes the private folder. `reaper.py` runs this file without the rest of
-the package, hence the standard library only.
+It ends when its standard input ends. The kernel closes that whenever the emulator ends, even by a
+kill. Then the reaper kills its servers and removes the private folder. `reaper.py` runs this file
+without the rest of the package, so it imports only the standard library.
 
-Each line is a JSON object. Requests: `{"launch": name, "argv": […], "config": text}` and
-`{"kill": name}`. Reports: first `{"folder": path}`; then `{"name": …, "pid": …}` and at the end of
-a server `{"name": …, "exit": code, "log": its last lines}`.
+Each line is a JSON object. Requests are `{"launch": name, "argv": […], "config": text}` and
+`{"kill": name}`. The first report is `{"folder": path}`. For each server there are two more. At its
+start it is `{"name": …, "pid": …}`, and at its end `{"name": …, "exit": code, "log": its last
+lines}`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections import deque
 from contextlib import suppress
 
 _LONGEST_PARENT = 64
-"""A socket in the folder must stay within the 104 bytes that macOS allows."""
+"""Maximum length of the folder's path. macOS allows 104 bytes for a socket in it."""
 _LOG_LINES = 6
 
 
@@ -31,18 +32,18 @@ class Servers:
     """The redis-servers, by name."""
 
     def __init__(self, folder: str) -> None:
-        """Own none yet."""
+        """Start without servers."""
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self._output = threading.Lock()
 
     def report(self, **report: object) -> None:
-        """Write one line to the emulator; once it has ended, nobody reads that."""
+        """Write one line to the emulator. After the emulator's end the line is lost."""
         with self._output, suppress(OSError):
             print(json.dumps(report), flush=True)  # noqa: T201 - the protocol
 
     def launch(self, name: str, argv: list[str], config: str) -> None:
-        """Start a server, its configuration on standard input where nobody else can read it."""
+        """Start a server. Other users cannot read its configuration on standard input."""
         try:
             process = subprocess.Popen(  # noqa: S603 - the redis-server that the emulator found
                 argv,
@@ -68,7 +69,7 @@ class Servers:
         self.report(name=name, exit=process.wait(), log="".join(log))
 
     def kill(self, name: str) -> None:
-        """End a server at once; it has nothing to save."""
+        """Kill a server. It has nothing to save."""
         process = self._processes.pop(name, None)
         if process is not None:
             process.kill()

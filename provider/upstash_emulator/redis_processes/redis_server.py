@@ -1,4 +1,4 @@
-"""One database's redis-server: its configuration, its users, its port, its end."""
+"""One database's redis-server, with its configuration, users and port."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ADMIN: Final = "emulator"
 _START_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.005
 _END_SECONDS: Final = 0.5
-"""How long to wait, after a lost connection, for the report that the server has ended."""
+"""Maximum wait for the report of a server's end, after its connection was lost."""
 _PORT_ATTEMPTS: Final = 20
 
 
@@ -53,8 +53,8 @@ class _Listener(Protocol):
 class RedisServer:
     """A redis-server that knows its passwords only as SHA-256 digests and saves nothing.
 
-    The emulator talks to it through a Unix socket as a user of its own. Clients come in through
-    the server's own (TLS) port, or through a TLS relay if the program has no TLS of its own.
+    The emulator connects through a Unix socket, as a separate user. Clients connect to the server's
+    own port. If the program does not serve TLS, they connect to a TLS relay.
     """
 
     def __init__(
@@ -83,10 +83,10 @@ class RedisServer:
         reaper: Reaper,
         certificates: Certificates | None,
     ) -> RedisServer:
-        """Start a server for these users; with certificates, over TLS.
+        """Start a server for these users. With certificates it serves TLS.
 
         Raises:
-            EmulatorError: It ended again, did not get ready, or found no port.
+            EmulatorError: The server ended, did not get ready, or found no port.
         """
         secret = secrets.token_hex(32)
         number = next(_NUMBERS)
@@ -126,9 +126,9 @@ class RedisServer:
     async def execute(
         self, user: str, secret: str, commands: Sequence[Command], *, atomic: bool
     ) -> list[Any]:
-        """Run commands as a user, on a connection of their own."""
+        """Run commands as a user, on a new connection."""
         async with self._own_errors(), self._client(user, secret) as client:
-            client.response_callbacks.clear()  # replies stay as they came over the wire
+            client.response_callbacks.clear()  # no conversion of replies
             pipeline = client.pipeline(transaction=atomic)
             for command in commands:
                 pipeline.execute_command(*command)
@@ -163,7 +163,7 @@ class RedisServer:
         await self._administer(("FLUSHALL",))
 
     async def stop(self) -> None:
-        """End the process; the reaper removes the folder with its socket."""
+        """End the process. The reaper removes the folder with the socket."""
         self._stopping = True
         self._release()
         if isinstance(self._listener, Relay):
@@ -198,7 +198,7 @@ class RedisServer:
 
     @asynccontextmanager
     async def _own_errors(self) -> AsyncIterator[None]:
-        """Turn an error of the Redis client into one of ours."""
+        """Turn an error of the Redis client into a `CommandError` or `EmulatorError`."""
         try:
             yield
         except AuthenticationError:
@@ -257,9 +257,9 @@ class _OwnPort:
 
 
 def _configuration(socket_path: Path, users: Iterable[RedisUser]) -> str:
-    """Return the configuration of a server that listens on a Unix socket only, and saves nothing.
+    """Return the configuration of a server that listens only on a Unix socket and saves nothing.
 
-    A port is opened later. Every password in the text is a SHA-256 digest.
+    The emulator opens a port later. Every password in the text is a SHA-256 digest.
     """
     lines = [
         "port 0",
@@ -280,7 +280,7 @@ def _digests(passwords: Iterable[str]) -> list[str]:
 
 
 def _reply(reply: Any) -> Any:  # noqa: ANN401 - any value of the Redis protocol
-    """Return a reply, an error as `CommandError` with the code that redis-py takes off."""
+    """Return a reply. An error becomes a `CommandError`, with the code that redis-py removes."""
     if not isinstance(reply, RedisError):
         return reply
     text = str(reply)
@@ -295,7 +295,7 @@ def _end_message(name: str, exited: ServerExit) -> str:
 
 
 def _reserve(port: int) -> socket.socket:
-    """Keep others from a port on which no connection is accepted."""
+    """Reserve a port without accepting connections on it."""
     reservation = socket.socket()
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     with suppress(OSError):  # another process was faster

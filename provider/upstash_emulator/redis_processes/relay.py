@@ -1,4 +1,4 @@
-"""A TLS relay in front of a Unix socket, for a redis-server without TLS of its own."""
+"""A TLS relay in front of a Unix socket, for a redis-server that does not serve TLS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Relay:
     """Accepts TLS connections on the loopback interface and passes them on."""
 
     def __init__(self, socket_path: str, context: ssl.SSLContext) -> None:
-        """Accept nothing yet."""
+        """Prepare. `open()` starts to accept connections."""
         self._socket_path = socket_path
         self._context = context
         self._server: asyncio.Server | None = None

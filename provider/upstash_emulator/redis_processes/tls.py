@@ -1,4 +1,4 @@
-"""TLS on the loopback interface: certificates for one run, and the end of a connection."""
+"""TLS on the loopback interface: certificates for one run, and dropping a connection."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Certificates:
     """A certificate authority for one run, and a server certificate for the loopback names.
 
     Attributes:
-        bundle: PEM file for `SSL_CERT_FILE`: this authority and the machine's usual roots, so that
-            other TLS in the same shell keeps working.
+        bundle: PEM file for `SSL_CERT_FILE`. It has this authority and the machine's own ones. So
+            other TLS connections in the same shell still work.
         certificate: PEM file of the server's certificate.
         key: PEM file of its private key.
         context: TLS settings of a server that presents the certificate.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Make everything, in a folder that only this user can open."""
+        """Create all files in a folder that only this user can open."""
         self.bundle = folder / "ca-bundle.pem"
         self.certificate = folder / "server.pem"
         self.key = folder / "server-key.pem"
@@ -40,14 +40,14 @@ class Certificates:
 
 
 def abort(transport: asyncio.WriteTransport) -> None:
-    """Drop a connection without a goodbye; one that has ended already is no error."""
-    # Over TLS, older Pythons (3.11.2 for one) fail here on a connection that has ended.
+    """Drop a connection at once. It may have ended already."""
+    # Over TLS, some versions of Python (such as 3.11.2) fail here if the connection has ended.
     with suppress(AttributeError):
         transport.abort()
 
 
 def _usual_roots() -> bytes:
-    """Return what this machine trusts: its own bundle, else that of the package certifi."""
+    """Return the machine's authorities: its own bundle, else that of the package certifi."""
     paths = ssl.get_default_verify_paths()
     bundles = [Path(paths.cafile)] if paths.cafile else []
     if paths.capath:

@@ -1,4 +1,4 @@
-"""`RestApi`: the REST API of all Redis databases; a request's token selects the database."""
+"""`RestApi`: the REST API of all Redis databases. The token selects the database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOOPBACK: Final = "127.0.0.1"
 
 
 class RestApi:
-    """The REST API on one port; over TLS even if a database's Redis port is not, as at Upstash.
+    """The REST API on one port. As at Upstash, it always uses TLS.
 
     Attributes:
         endpoint: Its host and port.
@@ -36,7 +36,7 @@ class RestApi:
     endpoint: str
 
     def __init__(self, simulation: Simulation, context: ssl.SSLContext) -> None:
-        """Listen nowhere yet.
+        """Prepare. `start()` listens.
 
         Args:
             simulation: Serves the databases of this simulation.

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from upstash_emulator.redis_processes.backend import Command
 
 _BATCHES: Final = {"/pipeline": False, "/multi-exec": True}
-"""Paths that take several commands, and whether the commands are one transaction."""
+"""Paths for several commands. True if the commands are one transaction."""
 
 _CONNECTION_COMMANDS: Final = frozenset(
     b"AUTH CLIENT DISCARD EXEC HELLO MONITOR MULTI PSUBSCRIBE PUNSUBSCRIBE QUIT RESET SELECT "
     b"SSUBSCRIBE SUBSCRIBE SUNSUBSCRIBE UNSUBSCRIBE UNWATCH WATCH".split()
 )
-"""Commands about a connection: REST has none."""
+"""Commands about a connection. REST has no connections, so it rejects them."""
 
 
 @dataclass(frozen=True)

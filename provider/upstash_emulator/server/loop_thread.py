@@ -18,14 +18,14 @@ class LoopThread:
     """Runs coroutines for callers in other threads."""
 
     def __init__(self) -> None:
-        """Start the thread; it does not keep the process alive."""
+        """Start the thread. It does not keep the process alive."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._main, name="upstash_emulator", daemon=True)
         self._thread.start()
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not been stopped."""
+        """Whether the loop still runs."""
         return not self._loop.is_closed()
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:

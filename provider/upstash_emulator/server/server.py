@@ -30,7 +30,7 @@ class Server:
     url: str
 
     def __init__(self, simulation: Simulation, host: str, port: int) -> None:
-        """Listen nowhere yet.
+        """Prepare. `start()` listens.
 
         Args:
             simulation: Serves this simulation.
@@ -82,7 +82,7 @@ class Server:
         except OSError as error:
             reason = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
             raise EmulatorError(
-                f"cannot listen on port {port} of {host}: {reason}; port 0 is any free one"
+                f"cannot listen on port {port} of {host}: {reason}. Use port 0 for any free port"
             ) from None
         stack.callback(server.close)
         address = f"[{host}]" if ":" in host else host

@@ -1,1 +1,1 @@
-"""The imitated Upstash without any HTTP: account, databases, faults and what was recorded."""
+"""The simulated Upstash without HTTP: account, databases, faults and recorded calls."""

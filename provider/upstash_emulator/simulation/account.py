@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 _AUDIT_LOG_SECONDS = 7 * 24 * 3600
-"""How long the free plan keeps an entry."""
+"""Time for which the free plan keeps an entry."""
 _RESET_ACTION = 8
-"""No source gives the number of this action."""
+"""A guess, because no source documents the number of this action."""
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Account:
     audit_log: list[dict[str, object]] = field(default_factory=list, repr=False)
 
     def access(self, email: str, api_key: str) -> Literal["full", "read_only"] | None:
-        """Return what an e-mail and an API key permit; None if one of them is wrong."""
+        """Return the access of an e-mail and an API key. None if one of them is wrong."""
         full = hmac.compare_digest(api_key.encode(), self.api_key.encode())
         read_only = hmac.compare_digest(api_key.encode(), self.read_only_api_key.encode())
         if email != self.email or not (full or read_only):
@@ -39,11 +39,11 @@ class Account:
         return "full" if full else "read_only"
 
     def log_reset(self, database_name: str, *, source: str, ip: str) -> None:
-        """Put a reset on top of the audit log.
+        """Add a reset to the audit log, as the newest entry.
 
         Args:
             database_name: Name of the database.
-            source: Where the request came from, such as `console`.
+            source: Origin of the request, such as `console`.
             ip: The client's address.
         """
         now = int(time.time())

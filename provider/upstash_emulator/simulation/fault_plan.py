@@ -1,4 +1,4 @@
-"""`FaultPlan`: which request to the Developer API meets which fault."""
+"""`FaultPlan`: decides which fault a request to the Developer API meets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Planned:
 
 
 class FaultPlan:
-    """The faults still to come, in the order in which they were planned."""
+    """The planned faults, in the order of their planning."""
 
     def __init__(self) -> None:
         """Start without any."""
@@ -50,7 +50,7 @@ class FaultPlan:
         self._planned.append(_Planned(fault, operation, database_id, times))
 
     def take(self, operation: str, database_id: str | None) -> Fault:
-        """Return the fault of one request, and count it; `NO_FAULT` if none is planned."""
+        """Return the fault for one request and count it. `NO_FAULT` if none is planned."""
         for planned in self._planned:
             if planned.hits(operation, database_id):
                 if planned.remaining is not None:

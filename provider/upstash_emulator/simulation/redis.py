@@ -19,12 +19,12 @@ DatabaseState = Literal["active", "suspended"]
 
 _DEFAULT_RULES: Final = "~* &* +@all -@admin +client|id +client|getname +client|setname +acl|whoami"
 _READ_ONLY_RULES: Final = "~* &* -@all +@read -keys -scan +ping +echo +client|id +client|setname"
-"""The read-only user cannot list the keys either."""
+"""The read-only user cannot list keys."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """The credentials of one database; a reset replaces all three.
+    """The credentials of one database. A reset replaces all three.
 
     Attributes:
         password: Password of the Redis user `default`.
@@ -54,14 +54,14 @@ class Credentials:
         }
 
     def redis_users(self) -> list[RedisUser]:
-        """Return the Redis users that these credentials open, with what they may do."""
+        """Return the Redis users of these credentials, with their permissions."""
         return [
             RedisUser("default", (self.password, self.rest_token), _DEFAULT_RULES),
             RedisUser("default_ro", (self.read_only_rest_token,), _READ_ONLY_RULES),
         ]
 
     def user_of(self, token: str) -> str | None:
-        """Return the Redis user that a REST token opens; None for another token."""
+        """Return the Redis user of a REST token. None for any other token."""
         if token == self.rest_token:
             return "default"
         return "default_ro" if token == self.read_only_rest_token else None
@@ -73,16 +73,17 @@ class RedisDatabase:
 
     Attributes:
         name: Its name.
-        tls: Whether Redis clients must come over TLS.
+        tls: Whether Redis clients must use TLS.
         endpoint: Host and port of its REST API.
         backend: Its data.
-        credentials: The credentials that the Developer API shows.
+        credentials: The credentials that the Developer API returns.
         database_id: Its id, a UUID.
-        credential_protection: Whether only the response to a reset shows credentials.
-        state: The API rejects resets of suspended databases.
-        resets: How often its password has changed.
-        created_at: Unix time.
-        accepted: The credentials that Redis and REST accept; older while a reset propagates.
+        credential_protection: Whether only the response to a reset has credentials.
+        state: `active` or `suspended`. The API rejects resets of suspended databases.
+        resets: Number of resets.
+        created_at: Creation time, in Unix seconds.
+        accepted: The credentials that Redis and REST accept. While a reset propagates, these are
+            the previous ones.
     """
 
     name: str
@@ -104,7 +105,7 @@ class RedisDatabase:
         self._propagation: asyncio.Task[None] | None = None
 
     async def reset(self, propagation_seconds: float = 0.0) -> None:
-        """Replace all credentials; Redis and REST follow at once or after a while.
+        """Replace all credentials. Redis and REST accept them at once, or after a delay.
 
         Raises:
             RejectedError: The database is suspended.
@@ -126,7 +127,7 @@ class RedisDatabase:
             self.resets += 1
 
     async def restore(self) -> bool:
-        """Be like a new database with the same id; return False if its backend has ended."""
+        """Restore the state of a new database. Return False if the backend has ended."""
         try:
             async with self._changing:
                 await self._cancel_propagation()

@@ -1,4 +1,4 @@
-"""`Simulation`: everything behind the APIs, in one event loop, for APIs and tests alike."""
+"""`Simulation`: the simulated Upstash behind the APIs. It runs in one event loop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ResetResponse = Literal["documented", "with_credentials"]
 
 _STARTS_AT_ONCE: Final = 8
 _FIRST_ID: Final = "96ad0856-03b1-4ee7-9666-e81abd0349e1"
-"""Id of the first database, so that examples can name it: the one in Upstash's documentation."""
+"""Id of the first database, from Upstash's documentation. Examples can use it."""
 
 
 def _random_key(kind: str) -> str:
@@ -39,7 +39,7 @@ def _random_key(kind: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the Developer API responds; may change while the emulator runs. See `Emulator`."""
+    """Settings of the Developer API. They may change while the emulator runs. See `Emulator`."""
 
     reset_response: ResetResponse = "documented"
     show_credentials_on_get: bool = True
@@ -47,7 +47,7 @@ class Settings:
     requests_per_second: int = 0
 
     def __post_init__(self) -> None:
-        """Reject a response to resets that does not exist."""
+        """Check `reset_response`."""
         if self.reset_response not in get_args(ResetResponse):
             raise EmulatorError(
                 f"the response to a reset must be one of {', '.join(get_args(ResetResponse))}"
@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Options:
-    """How an emulator is set up; see `Emulator`."""
+    """Options of an emulator. See `Emulator`."""
 
     databases: int = 1
     redis_servers: bool = True
@@ -71,14 +71,14 @@ class Simulation:
     """The account, its databases, planned faults, settings and recorded calls.
 
     Attributes:
-        options: How it was set up.
-        settings: How the Developer API responds now.
+        options: The options at the start.
+        settings: The current settings of the Developer API.
         account: The account.
         databases: The account's Redis databases by id, in the order of their creation.
         faults: The planned faults.
         calls: The requests to the Developer API, in the order of their responses.
-        connections: How many TCP connections the Developer API has accepted.
-        certificates: What Redis and REST clients must trust.
+        connections: Number of TCP connections that the Developer API has accepted.
+        certificates: Certificates of Redis and REST, which clients must trust.
     """
 
     certificates: Certificates
@@ -147,14 +147,14 @@ class Simulation:
         return database
 
     async def delete_database(self, database: RedisDatabase) -> None:
-        """Forget a database and stop its backend."""
+        """Remove a database and stop its backend."""
         self.databases.pop(database.database_id, None)
         await database.stop()
 
     async def reset(
         self, database: RedisDatabase, *, source: str, ip: str, propagation_seconds: float = 0.0
     ) -> None:
-        """Reset a database's password and put that into the audit log.
+        """Reset a database's password and add the reset to the audit log.
 
         Raises:
             RejectedError: The database is suspended.
@@ -181,7 +181,7 @@ class Simulation:
         self.faults.add(fault, operation, times, database_id)
 
     async def clear(self, *, restore: bool) -> None:
-        """Forget calls, those in flight included, and planned faults; see `Emulator.clear`."""
+        """Delete recorded calls, those in flight too, and planned faults. See `Emulator.clear`."""
         self.faults.clear()
         self.calls = []
         self.connections = 0
@@ -200,7 +200,7 @@ class Simulation:
         await self._add_initial_databases()
 
     async def _add_initial_databases(self) -> None:
-        """Start the missing ones of the initial databases; keep them in their order."""
+        """Start the initial databases that are missing. Keep the order."""
         known = self.databases
         missing = [item for item in self._initial.items() if item[0] not in known]
         started = await asyncio.gather(
@@ -242,7 +242,7 @@ class Simulation:
 
 
 def _unused_port() -> socket.socket:
-    """Return a bound socket that does not listen: its port refuses connections."""
+    """Return a bound socket that does not listen, so that its port refuses connections."""
     reserved = socket.socket()
     reserved.bind(("127.0.0.1", 0))
     return reserved

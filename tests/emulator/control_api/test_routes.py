@@ -47,7 +47,7 @@ def test_request_to_the_control_api_needs_no_credentials_and_is_not_recorded(
     assert emulator.calls == []
 
 
-def test_actions_on_a_database_are_carried_out(
+def test_actions_on_a_database_take_effect(
     emulator: Emulator, api: Api, database: EmulatedDatabase
 ) -> None:
     def act(action: str) -> dict[str, object]:

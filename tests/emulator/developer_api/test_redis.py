@@ -76,7 +76,7 @@ def test_reset_as_documented_returns_every_field_in_its_type_and_no_credentials(
         assert secret not in response.text
 
 
-def test_reset_in_the_old_shape_returns_the_new_credentials(
+def test_reset_with_credentials_returns_the_new_ones(
     emulator: Emulator, api: Api, database: EmulatedDatabase
 ) -> None:
     emulator.reset_response = "with_credentials"

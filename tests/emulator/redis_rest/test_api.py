@@ -59,7 +59,7 @@ def test_read_only_token_reads_but_neither_writes_nor_lists_keys(
                 reader.execute(forbidden)
 
 
-def test_old_tokens_after_a_reset_are_rejected_at_once(
+def test_previous_tokens_after_a_reset_are_rejected_at_once(
     emulator: Emulator, database: EmulatedDatabase, api: Api
 ) -> None:
     tokens = (database.rest_token, database.read_only_rest_token)

@@ -40,7 +40,7 @@ def test_reset_in_the_console_of_a_suspended_database_is_rejected(
         database.reset_in_console()
 
 
-def test_slow_propagation_while_it_lasts_keeps_the_old_credentials(
+def test_slow_propagation_while_it_lasts_keeps_the_previous_credentials(
     emulator: Emulator, database: EmulatedDatabase, api: Api
 ) -> None:
     old, old_token = database.password, database.rest_token

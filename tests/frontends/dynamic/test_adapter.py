@@ -146,7 +146,8 @@ def test_text_of_a_foreign_error_is_not_repeated(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(RotationError) as raised:
         new_provider().diff("id", {}, {"database_id": DATABASE_ID})
     assert str(raised.value) == (
-        "unexpected ValueError in diff: please report it, with what UPSTASH_ROTATION_DEBUG=1 shows"
+        "unexpected ValueError in diff: please report it with the output of "
+        "UPSTASH_ROTATION_DEBUG=1"
     )
 
 
@@ -189,12 +190,12 @@ def test_debug_that_is_switched_off_shows_nothing(
     assert shown == []
 
 
-def test_configure_keeps_no_config_of_others() -> None:
+def test_configure_keeps_no_config_of_other_packages() -> None:
     provider = new_provider({"upstash:email": "a@b.c", "other:secret": "canary"})
     assert "canary" not in repr(vars(provider))
 
 
-def test_lines_go_to_the_row_of_the_call_in_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_go_to_the_row_of_the_current_call(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[str, str, str | None]] = []
     monkeypatch.setattr(log, "show", lambda *line: shown.append(line))
     monkeypatch.setattr(sdk, "urn_of_call", lambda: "the-urn")

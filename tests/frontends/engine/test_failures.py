@@ -53,8 +53,8 @@ def test_failure_of_a_foreign_error_names_its_type_and_nothing_of_its_text(
     error: BaseException,
 ) -> None:
     assert failure_of(error, "diff") == Failure(
-        f"unexpected {type(error).__name__} in diff: please report it, with what "
-        "UPSTASH_ROTATION_DEBUG=1 shows"
+        f"unexpected {type(error).__name__} in diff: please report it with the "
+        "output of UPSTASH_ROTATION_DEBUG=1"
     )
 
 

@@ -104,12 +104,12 @@ def test_outputs_come_from_the_mock():
 
 @pytest.mark.parametrize("number", [1, 2])
 @pulumi.runtime.test
-def test_the_same_database_again_and_again(number):
+def test_the_same_database_may_be_declared_again_with_mocks(number):
     return RedisPasswordRotation("cache", database_id=ID).id
 
 
 @pulumi.runtime.test
-def test_database_id_that_is_an_output():
+def test_database_id_may_be_an_output():
     return RedisPasswordRotation("cache", database_id=pulumi.Output.from_input(ID)).id
 
 

@@ -21,7 +21,7 @@ from pulumi_upstash_rotation.errors import (
 from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
     RedisPasswordRotationHandler,
 )
-from pulumi_upstash_rotation.resources.redis_password_rotation.operations import NOT_SHOWN
+from pulumi_upstash_rotation.resources.redis_password_rotation.operations import NOT_RETURNED
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
     CHANGED_BY_ROTATION,
     Snapshot,
@@ -187,7 +187,7 @@ def test_diff_with_a_bad_argument_raises_it() -> None:
 # --- create ---
 
 
-def test_create_reads_resets_and_remembers_the_triggers() -> None:
+def test_create_reads_resets_and_stores_the_triggers() -> None:
     upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get=UNCHANGED)
     made = create(upstash, {"a": 1}, rotate_on_delete=True)
     assert summary(made) == (MADE, "create", 1, {"a": 1})
@@ -209,7 +209,7 @@ def test_create_that_adopts_a_hidden_password_warns() -> None:
     upstash = ScriptedUpstash(get=DOCUMENTED)
     made = create(upstash, rotate_on_create=False)
     assert summary(made) == (None, "adopted", 0, {})
-    assert upstash.reporter.warnings == [f"the password was adopted, but {NOT_SHOWN}"]
+    assert upstash.reporter.warnings == [f"the password was adopted, but {NOT_RETURNED}"]
 
 
 def test_create_with_an_indeterminate_outcome_keeps_what_is_known() -> None:
@@ -271,7 +271,7 @@ def test_verification_tries_the_new_credentials_and_the_previous_ones() -> None:
     assert upstash.reporter.lines == []
 
 
-def test_verification_of_a_pending_rotation_that_happened_tries_it_then() -> None:
+def test_pending_rotation_that_happened_is_verified_when_it_is_resolved() -> None:
     upstash = ScriptedUpstash()
     done = update(upstash, PENDING, {"a": 2})
     assert done.outputs["verification"] == ACCEPTED.message
@@ -293,7 +293,7 @@ def test_verification_that_fails_is_a_warning() -> None:
         (True, DOCUMENTED, "not verified: the new credentials are not known", 1),
     ],
 )
-def test_verification_without_credentials_or_consent_tries_nothing(
+def test_verification_without_credentials_or_with_verify_false_tries_nothing(
     verify: bool, get: Any, message: str, warnings: int
 ) -> None:
     upstash = ScriptedUpstash(get=get)
@@ -304,7 +304,7 @@ def test_verification_without_credentials_or_consent_tries_nothing(
 
 
 @pytest.mark.parametrize("verify", [False, True])
-def test_verification_is_prepared_where_it_is_wanted(verify: bool) -> None:
+def test_verification_is_prepared_unless_verify_is_false(verify: bool) -> None:
     upstash = ScriptedUpstash()
     create(upstash, verify=verify)
     update(upstash, STORED, {"a": 2}, verify=verify)
@@ -454,11 +454,11 @@ def test_update_in_a_preview_that_is_not_due_plans_the_stored_outputs() -> None:
     [
         (STORED, UNCHANGED, ACCEPTED.message),
         (STORED, DOCUMENTED, ACCEPTED.message),
-        (STORED, WITH_CREDENTIALS, "not verified: found by a refresh"),
+        (STORED, WITH_CREDENTIALS, "not verified: a refresh found this password"),
         (
             {name: value for name, value in STORED.items() if name not in KNOWN_BEFORE},
             WITH_CREDENTIALS,
-            "not verified: found by a refresh",
+            "not verified: a refresh found this password",
         ),
     ],
 )
@@ -538,7 +538,7 @@ def test_delete_resets_only_where_the_program_asked_for_it(rotate_on_delete: boo
     assert upstash.reporter.lines == []
 
 
-def test_delete_without_a_wish_needs_no_credentials() -> None:
+def test_delete_without_rotate_on_delete_needs_no_credentials() -> None:
     HANDLER.delete(STORED, no_account())
 
 

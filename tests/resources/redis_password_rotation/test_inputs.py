@@ -30,7 +30,7 @@ BAD_ID = (
 @pytest.mark.parametrize(
     "value", [None, "", " ", "a/b", "../x", "a b", "a\n", "é", "x" * 129, 7, True, [], {}]
 )
-def test_database_id_that_is_no_safe_word_is_a_problem(value: Any) -> None:
+def test_database_id_with_other_characters_is_a_problem(value: Any) -> None:
     (problem,) = find_problems(CHECKS, {"database_id": value})
     assert (problem.argument, str(problem)) == ("database_id", BAD_ID)
 

@@ -21,7 +21,7 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.operations import
     MAX_READS,
     MAX_RESETS,
     MAY_HAVE_CHANGED,
-    NOT_SHOWN,
+    NOT_RETURNED,
     compare,
     preflight_read,
     reset,
@@ -72,15 +72,15 @@ def test_reset_without_credentials_anywhere_has_none_and_one_warning() -> None:
     database = reset_by(upstash)
     assert not database.credentials
     assert database.database_name == DOCUMENTED["database_name"]
-    assert upstash.reporter.lines == [("warning", f"the password was reset, but {NOT_SHOWN}")]
+    assert upstash.reporter.lines == [("warning", f"the password was reset, but {NOT_RETURNED}")]
 
 
 def test_reset_with_a_failing_read_of_the_new_password_is_a_warning() -> None:
     upstash = ScriptedUpstash(get=ServerError("it failed", status=500))
     assert not reset_by(upstash).credentials
     assert upstash.reporter.warnings == [
-        "the password was reset, but the new one could not be read. Run `pulumi refresh`. "
-        "(it failed)"
+        "the password was reset, but the new one could not be read (it failed). Run `pulumi "
+        "refresh`"
     ]
 
 
@@ -102,8 +102,8 @@ def test_reset_never_takes_the_previous_password_for_the_new_one() -> None:
     upstash = ScriptedUpstash(get=UNCHANGED)
     assert not reset_by(upstash).credentials
     assert upstash.reporter.warnings == [
-        "the password was reset, but the new one could not be read. Run `pulumi refresh`. "
-        "(the API still shows the previous one)"
+        "the password was reset, but the new one could not be read (the API still returns the "
+        "previous one). Run `pulumi refresh`"
     ]
     assert upstash.calls == ["reset"] + ["get"] * MAX_READS
 
@@ -130,7 +130,7 @@ def test_reset_never_takes_the_previous_password_for_the_new_one() -> None:
         ([FAILED, MADE], AWAY, PREVIOUS, ["reset", "get", "reset"]),
     ],
 )
-def test_reset_with_an_indeterminate_outcome_reads_the_database_back(
+def test_reset_with_an_indeterminate_outcome_reads_the_database(
     resets: Any, get: Any, previous: str | None, calls: list[str]
 ) -> None:
     upstash = ScriptedUpstash(reset=resets, get=get)
@@ -221,7 +221,7 @@ LAST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 RECORD = RotationRecord(LAST, 3, Reason(Cause.AGE), {"a": 1}, ACCEPTED)
 STORED = State(DATABASE_ID, RECORD, Credentials(**CREDENTIALS))
 PENDING = PendingRotation(Reason(Cause.TRIGGER, "a"), {"a": 2})
-FOUND = Verification(verified=False, message="not verified: found by a refresh")
+FOUND = Verification(verified=False, message="not verified: a refresh found this password")
 LATER = {**WITH_CREDENTIALS, "password": "later-canary", "rest_token": None}
 
 
@@ -258,7 +258,7 @@ def test_compare_without_a_changed_password_leaves_a_pending_rotation_pending(bo
     assert (found.rotate_on_delete, found.engine_inputs_stale) == (True, False)
 
 
-def test_compare_without_shown_credentials_keeps_the_stored_ones() -> None:
+def test_compare_without_returned_credentials_keeps_the_stored_ones() -> None:
     found = compared(DOCUMENTED)
     assert found.database.credentials == STORED.credentials
     assert found.record == RECORD

@@ -1,1 +1,1 @@
-"""The provider side of Pulumi's dynamic resources: what runs in the provider's process."""
+"""The provider's side of Pulumi's dynamic resources. It runs in the provider's process."""

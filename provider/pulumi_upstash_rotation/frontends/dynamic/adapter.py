@@ -1,7 +1,7 @@
 """A dynamic provider over a handler: it translates the SDK's calls and results.
 
-Programs import this module to declare a resource. So what only the provider's own process needs
-(requests, pydantic) is loaded by the call that needs it.
+Programs import this module to declare a resource. Only the provider's own process needs requests
+and pydantic. So the calls that need them import them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _Method = TypeVar("_Method", bound="Callable[..., Any]")
 def _guarded(method: _Method) -> _Method:
     """Turn every exception of a provider method into one clear line.
 
-    Anything but an `Exception` that leaves a method, such as `SystemExit`, would hang the engine.
+    The engine would hang if a method raised `SystemExit` or another error that is no `Exception`.
     """
 
     @functools.wraps(method)
@@ -79,8 +79,8 @@ class DynamicProvider(ResourceProvider):
     """Name of the resource, as programs know it."""
 
     serialize_as_secret_always = False
-    """What is serialized is a class's name. To encrypt it, twice for each resource in each write of
-    the state, would cost the engine a sixth of its time."""
+    """The pickle holds only the name of the class. The engine would encrypt it twice for each
+    resource whenever it writes the state. That would cost a sixth of its time."""
 
     _config: Mapping[str, object]
 
@@ -93,19 +93,19 @@ class DynamicProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Keep the part of the stack's config that this package reads."""
         self._config = {key: req.config.get(key) for key in CONFIG_KEYS}
-        sdk.serve_at_once(MOST_MAX_CONCURRENCY)  # the engine's --parallel is the limit
+        sdk.serve_at_once(MOST_MAX_CONCURRENCY)  # so that the engine's --parallel is the only limit
         if os.environ.get("UPSTASH_ROTATION_DEBUG", "0") not in {"", "0"}:
             log.show_details()
 
     @_guarded
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Report everything that is known to be wrong, already in a preview."""
+        """Report every wrong argument and setting, already in a preview."""
         problems: list[RotationError] = [*self.handler.check(_plain(news))]
         try:
             self._settings()
         except ConfigurationError as error:
             problems.append(error)
-        # A failure that names its property would show the value, which may be secret.
+        # If a failure named its property, the engine would show the value, which may be secret.
         return CheckResult(news, [CheckFailure("", str(problem)) for problem in problems])
 
     @_guarded
@@ -118,19 +118,19 @@ class DynamicProvider(ResourceProvider):
 
     @_guarded
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Make the resource. The SDK never calls this in a preview."""
+        """Create the resource. The SDK never calls this in a preview."""
         made = self.handler.create(_plain(props), self._operation())
         return CreateResult(made.id, self._encrypted(made.outputs))
 
     @_guarded
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        """Carry out what `diff()` announced. The SDK never calls this in a preview."""
+        """Make the change that `diff()` found. The SDK never calls this in a preview."""
         made = self.handler.update(id_, olds, _plain(news), self._operation())
         return UpdateResult(self._encrypted(made.outputs))
 
     @_guarded
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        """Bring the outputs up to date."""
+        """Return the current outputs, for a refresh or `get()`."""
         found = self.handler.read(id_, props, self._operation())
         if found is None:
             return ReadResult(None, {})
@@ -138,7 +138,7 @@ class DynamicProvider(ResourceProvider):
 
     @_guarded
     def delete(self, _id: str, props: dict[str, Any]) -> None:
-        """End the resource."""
+        """Delete the resource."""
         self.handler.delete(props, self._operation())
 
     def _operation(self) -> Operation:

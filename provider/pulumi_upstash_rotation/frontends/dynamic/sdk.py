@@ -1,9 +1,9 @@
 """All access to parts of Pulumi's Python SDK that are not public.
 
-The SDK offers a dynamic provider neither an error without a traceback nor a warning on its own
-resource's row (pulumi/pulumi#10416). Both are possible one layer below, in the gRPC call that a
-provider method serves. This module finds that call on the stack. Where the SDK looks different it
-finds nothing, and users see the same words in a plainer place.
+With the SDK alone, a dynamic provider cannot raise an error without a traceback. Nor can it show a
+warning on its resource's row (pulumi/pulumi#10416). Both are possible in the gRPC call that a
+provider method serves. This module finds that call on the stack. If another version of the SDK is
+built differently, it finds nothing. Users then see the same text on stderr or in a traceback.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
 def serve_at_once(calls: int) -> bool:
-    """Let this process serve so many of the engine's calls at once, instead of the SDK's 4.
+    """Let this process serve up to `calls` of the engine's calls at once. The SDK allows 4.
 
-    Returns whether it could. The SDK keeps its pool of threads in the main thread's variable
-    `server`.
+    Returns False if it does not find the SDK's pool of threads. The main thread keeps the pool in
+    its variable `server`.
     """
     main = threading.main_thread().ident or 0
     frame = sys._current_frames().get(main)  # noqa: SLF001  another thread's: no public way
@@ -43,7 +43,7 @@ def serve_at_once(calls: int) -> bool:
         state: Any = getattr(frame.f_locals.get("server"), "_state", None)
         pool = getattr(state, "thread_pool", None)
         if isinstance(pool, ThreadPoolExecutor):
-            if pool._max_workers < calls:  # noqa: SLF001  what a pool may have, only it knows
+            if pool._max_workers < calls:  # noqa: SLF001  no public way to read it
                 _serve_waiting_calls(pool, calls)
                 state.thread_pool = ThreadPoolExecutor(calls)
             return True
@@ -52,18 +52,19 @@ def serve_at_once(calls: int) -> bool:
 
 
 def _serve_waiting_calls(pool: ThreadPoolExecutor, threads: int) -> None:
-    """Let a pool have more threads, and one more at once for each call that waits for one.
+    """Raise a pool's limit, and start one thread for each call that waits.
 
-    A refresh begins with more calls than the SDK has threads: a higher limit alone comes too late
-    for them. Before Python 3.12 a pool counts each as an idle thread later, hence the new one.
+    A refresh begins with more calls than the SDK has threads. A higher limit alone starts no thread
+    for the calls that wait already. `serve_at_once()` then makes a new pool, because before Python
+    3.12 the first one counts these threads as idle.
     """
-    pool._max_workers = threads  # noqa: SLF001  the SDK made it, and has set that for good
-    for _ in range(pool._work_queue.qsize()):  # noqa: SLF001  no public count of what waits
-        pool.submit(int)  # nothing in particular
+    pool._max_workers = threads  # noqa: SLF001  no public way to change it
+    for _ in range(pool._work_queue.qsize()):  # noqa: SLF001  no public count of waiting calls
+        pool.submit(int)  # any quick call: a submit starts a thread
 
 
 def urn_of_call() -> str | None:
-    """Return the URN of the resource whose call this thread serves. None where it is not known."""
+    """Return the URN of the resource whose call this thread serves. None if it is not known."""
     urn = getattr(_local_of_caller("request"), "urn", None)
     return urn if isinstance(urn, str) and urn else None
 
@@ -86,7 +87,7 @@ def fail_call(failure: Failure) -> None:
         context.set_trailing_metadata(((_STATUS_DETAILS, status),))
 
 
-def _local_of_caller(name: str) -> Any:  # noqa: ANN401  whatever the SDK has there
+def _local_of_caller(name: str) -> Any:  # noqa: ANN401  any object of the SDK
     """Return a local variable of the SDK's frame that serves the engine's call, or None."""
     frame = inspect.currentframe()
     while frame:
@@ -102,7 +103,7 @@ def is_unknown(value: object) -> bool:
 
 
 def encrypted(outputs: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return outputs with some of them marked as secrets, whatever options a program gives."""
+    """Return outputs in which those with these names are marked as secrets."""
     return {
         name: rpc.wrap_rpc_secret(value) if name in names else value
         for name, value in outputs.items()
@@ -113,9 +114,10 @@ def encrypted(outputs: Mapping[str, Any], names: Collection[str]) -> dict[str, A
 
 
 def running_program() -> pulumi.Resource | None:
-    """Return the root resource of the running program, which stands for it.
+    """Return the root resource of the running program, which identifies the program.
 
-    None in tests with mocks, which are one program to Pulumi and may each declare the same.
+    None in tests with Pulumi's mocks. All tests share one root resource and may declare the same
+    database.
     """
     program: pulumi.Resource | None = pulumi.runtime.get_root_resource()
     if program is None or isinstance(settings.get_monitor(), mocks.MockMonitor):
@@ -124,11 +126,11 @@ def running_program() -> pulumi.Resource | None:
 
 
 def do_not_wait_for(value: object) -> None:
-    """Spare the SDK's wait for the end of a program one output, where the SDK allows it.
+    """Let the program end without a wait for this output, if the SDK allows that.
 
-    The SDK looks at each outstanding output whenever one is done. So a fleet with sixty outputs a
-    resource costs the square of its size. The outputs become known together with the id, for which
-    the program still waits.
+    Whenever an output is done, the SDK checks every outstanding one. So the wait for a fleet takes
+    time that grows with the square of its size. The outputs become known together with the id. The
+    program still waits for the id.
     """
     untrack = getattr(value, "_untrack", None)
     if untrack is not None:

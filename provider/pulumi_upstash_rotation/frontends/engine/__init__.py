@@ -1,1 +1,1 @@
-"""What every front end needs from Pulumi's engine: one-line errors, lines on a row, a context."""
+"""Parts that all front ends share: one-line errors, reports on a row, and the context of a call."""

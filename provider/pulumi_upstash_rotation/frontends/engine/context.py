@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pulumi_upstash_rotation.upstash.settings import Settings
 
 _RUN: Final = Run()
-"""A provider's process lives for one run of the engine."""
+"""The run of this process. The engine starts a new provider process for each run."""
 
 
 def new_context(reporter: Reporter) -> Context:
@@ -24,11 +24,11 @@ def new_context(reporter: Reporter) -> Context:
 
 
 def new_operation(reporter: Reporter, settings: Callable[[], Settings]) -> Operation:
-    """Return the context of a call that carries something out.
+    """Return the context of a call that may change something.
 
     Args:
         reporter: Shows users lines.
-        settings: Returns the account's settings. It is called when a request is about to be made.
+        settings: Returns the account's settings. The account calls it only before a request.
     """
     account = open_account(settings, reporter.info)
     return Operation(_now, reporter, _RUN, account, time.sleep)

@@ -1,7 +1,7 @@
-"""How a call fails: with one line for users and, where needed, a state for the engine to keep.
+"""Failures of a call: one line for users and, if needed, a state that the engine must keep.
 
-The engine takes both from the details of a gRPC status. SDKs before 3.260 come without the protobuf
-type of such a status, so it is encoded here.
+The engine reads both from a gRPC status. SDKs before 3.260 lack the protobuf type of that status,
+so this module encodes it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _LOG: Final = logging.getLogger(__name__)
-_REPORT: Final = "please report it, with what UPSTASH_ROTATION_DEBUG=1 shows"
+_REPORT: Final = "please report it with the output of UPSTASH_ROTATION_DEBUG=1"
 _GRPC_UNKNOWN: Final = 2
 _MESSAGE_FIELD: Final = 0x12
 _DETAILS_FIELD: Final = 0x1A
@@ -27,11 +27,11 @@ _SEVEN_BITS: Final = 0x7F
 
 @dataclass(frozen=True)
 class Failure:
-    """What the engine must learn of an exception.
+    """A failed call, as the engine must see it.
 
     Attributes:
         message: One line for users.
-        partial: Id and outputs that the state must keep. None where it keeps what it has.
+        partial: Id and outputs that the state must keep. None if the state stays as it is.
     """
 
     message: str
@@ -39,12 +39,12 @@ class Failure:
 
 
 def failure_of(error: BaseException, method: str) -> Failure:
-    """Return what the engine must learn of an exception that a provider method raised."""
+    """Return the failure for an exception that a provider method raised."""
     if isinstance(error, PartialFailureError):
         return Failure(str(error), (error.id, error.outputs))
     if isinstance(error, RotationError):
         return Failure(str(error))
-    # The text of an unexpected error may hold a secret, so only its type is shown.
+    # The text of an unexpected error may hold a secret, so users see only its type.
     frames = "".join(traceback.format_tb(error.__traceback__))
     _LOG.debug("unexpected %s at\n%s", type(error).__name__, frames)
     return Failure(f"unexpected {type(error).__name__} in {method}: {_REPORT}")
@@ -67,14 +67,15 @@ def _varint(number: int) -> bytes:
 
 
 def init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
-    """Return the detail of a status by which the engine keeps a resource in spite of a failure.
+    """Return the status detail that makes the engine keep a resource although its call failed.
 
     Args:
         reason: What users see.
         id_: Id of the resource.
         outputs: Its outputs, as the SDK serializes them.
     """
-    from google.protobuf.any_pb2 import Any as AnyMessage  # the host has loaded it; programs not
+    # Slow to import. In a provider's process the SDK has already imported them.
+    from google.protobuf.any_pb2 import Any as AnyMessage
     from pulumi.runtime import rpc
     from pulumi.runtime.proto import provider_pb2
 

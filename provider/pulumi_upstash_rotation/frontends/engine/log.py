@@ -1,4 +1,4 @@
-"""Lines that users see while the engine works: on a resource's row, or on stderr."""
+"""Reports to users while the engine works: on a resource's row, or on stderr."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def show(severity: Literal["info", "warning"], message: str, urn: str | None) -> None:
-    """Show a line on the row of a resource, else on stderr, which the engine shows. Never raises.
+    """Show a line on the row of a resource, else on stderr. Never raises.
 
     Args:
         severity: Kind of line.
         message: The line.
-        urn: URN of the resource. None where it is not known.
+        urn: URN of the resource. None if it is not known.
     """
-    with contextlib.suppress(Exception):  # a reset may have happened, and a line is only a line
+    with contextlib.suppress(Exception):  # a failed report must not fail a call that has reset
         if not (urn and _send(severity, message, urn)):
             sys.stderr.write(f"{severity}: {message}\n")
 
@@ -36,8 +36,12 @@ def show_details() -> None:
 
 
 def _send(severity: str, message: str, urn: str) -> bool:
-    """Send a line to the engine, whose address is this process's argument; return if it took it."""
-    import grpc  # a provider's process has loaded it; programs need not
+    """Send a line to the engine. Return whether the engine accepted it.
+
+    The engine's address is the first argument of this process.
+    """
+    # Slow to import. In a provider's process the SDK has already imported them.
+    import grpc
     from pulumi.runtime.proto import engine_pb2
 
     level = {"info": engine_pb2.INFO, "warning": engine_pb2.WARNING}[severity]
@@ -51,7 +55,7 @@ def _send(severity: str, message: str, urn: str) -> bool:
 
 @functools.cache
 def _engine(address: str) -> EngineStub:
-    """Return the engine, over a connection that lasts as long as this process."""
+    """Return a client of the engine. Its connection stays open until this process ends."""
     import grpc
     from pulumi.runtime.proto import engine_pb2_grpc
 

@@ -1,1 +1,1 @@
-"""The program side of Pulumi's dynamic resources: what programs declare and call."""
+"""The program's side of Pulumi's dynamic resources. Programs declare and call it."""

@@ -1,4 +1,4 @@
-"""Reading the account's databases in a program, to declare a rotation for each of a fleet."""
+"""`list_databases()`: a program reads the account's databases to rotate a fleet."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class DatabaseSummary:
 def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
     """Return the account's Redis databases, sorted by name.
 
-    It sends one request to the Developer API, in previews too. It changes nothing. It takes the
+    It sends one request to the Developer API, also in a preview, and changes nothing. It takes the
     account's credentials from the stack's config, else from the environment.
 
     Args:
-        name_prefix: Leaves out databases whose name does not start with it.
+        name_prefix: Only databases whose name starts with it are returned.
 
     Raises:
         pulumi.RunError: The API did not return the list. The message states the reason in one line.

@@ -1,7 +1,7 @@
 """The resource `RedisPasswordRotation`, as programs declare it.
 
-Pulumi reads a resource's annotations anew for each resource. So they are types here, not text that
-it would compile each time: no `from __future__ import annotations`.
+Pulumi evaluates the annotations of the class for each resource. This module has no
+`from __future__ import annotations`, because Pulumi would compile each annotation every time.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
@@ -52,21 +52,21 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     triggers: pulumi.Output[Mapping[str, Any]]
     """Triggers at the last rotation. Secret, because any of them may be a secret."""
     rotated_at: pulumi.Output[str]
-    """Time of the last reset, in RFC 3339 and UTC. After a reset outside Pulumi it is the time at
-    which this stack noticed it."""
+    """Time of the last reset, in RFC 3339 and UTC. After a reset outside Pulumi it is the time of
+    the refresh that detected it."""
     rotation_count: pulumi.Output[int]
-    """Number of resets by this resource."""
+    """Number of rotations by this resource."""
     rotation_cause: pulumi.Output[str | None]
-    """Cause of the last reset, such as `create`, `trigger: NAME`, `age` or `schedule`. `adopted`
-    means that this resource has not reset the password yet. `external` means a reset outside
-    Pulumi."""
+    """Cause of the last rotation, such as `create`, `trigger: NAME`, `age` or `schedule`. `adopted`
+    means that this resource has not rotated the password yet. `external` means that a user reset
+    the password outside Pulumi."""
     verified: pulumi.Output[bool | None]
-    """True if the database accepted the new credential and rejected the previous one. The second
-    part is left out if the previous credential is not known."""
+    """True if the database accepted the new credential and rejected the previous one. If the
+    previous one is not known, it only had to accept the new one."""
     verification: pulumi.Output[str | None]
     """Result of the verification, or the reason why there was none."""
     credential_fingerprint: pulumi.Output[str]
-    """Changes with the password and reveals nothing about it. A trigger for dependents."""
+    """Changes with the password and reveals nothing about it. Use it as a trigger of dependents."""
 
     password: pulumi.Output[str | None]
     """Password of the Redis user `default`. Secret. None if the API does not return it."""
@@ -92,8 +92,8 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     state: pulumi.Output[str]
     """State of the database, one of `active`, `suspended` and `passive`."""
     endpoint: pulumi.Output[str]
-    """Host name, or its first label under `upstash.io`. `redis_url` and `rest_url` hold the
-    full name."""
+    """Host name of the database, or only the first label of a name under `upstash.io`. `redis_url`
+    and `rest_url` hold the full name."""
     tls: pulumi.Output[bool]
     """True if clients connect with TLS."""
     db_max_clients: pulumi.Output[int]
@@ -166,9 +166,9 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     prod_pack_enabled: pulumi.Output[bool]
     """True if the Prod Pack is active."""
     extra_attributes: pulumi.Output[Mapping[str, Any]]
-    """Attributes that the API returns beyond its documentation, by the API's names."""
+    """Attributes that the API returns and does not document, by the API's names."""
     extra_secret_attributes: pulumi.Output[Mapping[str, Any]]
-    """Those extra attributes that may hold a credential. Secret."""
+    """Extra attributes that may hold a credential. Secret."""
 
     def __init__(  # noqa: PLR0913  all but one have a default
         self,
@@ -198,10 +198,10 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
             rotation_schedule: Cron expression in UTC, such as `0 3 1 * *`. The first `pulumi up`
                 after a scheduled time resets the password. A change resets only a password that is
                 then due.
-            rotate_on_create: False adopts the current password instead of a first reset. True by
-                default. A change resets nothing.
-            rotate_on_delete: True resets the password when the resource is deleted, so that nobody
-                knows it. False by default. A change resets nothing.
+            rotate_on_create: True resets the password when the resource is created. False adopts
+                the current password. True by default. A change resets nothing.
+            rotate_on_delete: True resets the password when Pulumi deletes the resource. The stored
+                password is then useless. False by default. A change resets nothing.
             verify: False skips the verification that follows a rotation. True by default. A change
                 resets nothing.
             verify_timeout: Maximum time of a verification, in seconds. 10 by default. A change
@@ -209,8 +209,8 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         """
         if opts is not None and opts.import_ is not None:
             raise pulumi.RunError(
-                f"{resource_name}: Pulumi can't import dynamic resources; declare it with "
-                "rotate_on_create=False to adopt the password that the database has"
+                f"{resource_name}: Pulumi cannot import dynamic resources. Declare the resource "
+                "with rotate_on_create=False to adopt the current password"
             )
         inputs = {
             "database_id": database_id,
@@ -283,7 +283,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         return {name: getattr(self, name) for name in SECRET_OUTPUTS}
 
     def _wait_for_registration_only(self) -> None:
-        """Let the program wait for the resource's id alone, and not for each of its outputs."""
+        """Let the program wait only for the resource's id, not for each output."""
         for name in self._output_names():
             sdk.do_not_wait_for(self.__dict__.get(name))
 
@@ -293,12 +293,12 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
 
 
 def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
-    """Reject what Pulumi cannot send. Pulumi's own error would show the value.
+    """Reject values that Pulumi cannot send. Pulumi's own error would show the value.
 
-    The provider reports everything else that may be wrong, all at once.
+    The provider reports all other problems, in one step.
 
     Raises:
-        pulumi.RunError: An argument holds something that is no JSON value.
+        pulumi.RunError: An argument holds a value that is not JSON.
     """
     known = mark_unknown(inputs, lambda value: isinstance(value, pulumi.Output | Awaitable))
     for problem in RedisPasswordRotationHandler().check(known):
@@ -307,7 +307,7 @@ def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
 
 
 def _declare(database_id: str, resource: pulumi.Resource, resource_name: str) -> None:
-    """Remember that a program declares a rotation."""
+    """Record that the program declares a rotation."""
     program = sdk.running_program()
     if program is not None:
         DECLARATIONS.add(program, (NAME, database_id), resource, resource_name)
@@ -322,15 +322,15 @@ def _check_declared_once(
 ) -> _Given:
     """Return the id if no other resource of the program names it.
 
-    Called when the resource is about to be registered. By then a program has run to its end and
-    declared everything, so that not even the first of two is reset. Only an id that becomes known
-    later than that can come too late.
+    Pulumi calls this just before it registers the resource. By then the program has ended and has
+    declared everything. So neither of two duplicates is reset. Only an id that becomes known
+    later can come after the first reset.
 
     Raises:
         pulumi.RunError: Another resource rotates the same database.
     """
     program = sdk.running_program()
-    if program is not None and isinstance(database_id, str):  # the provider reports another type
+    if program is not None and isinstance(database_id, str):  # the provider reports any other type
         DECLARATIONS.add(program, (NAME, database_id), resource, resource_name)
         try:
             DECLARATIONS.check_once(program, (NAME, database_id))

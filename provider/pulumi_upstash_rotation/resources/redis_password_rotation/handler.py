@@ -1,4 +1,4 @@
-"""The rules of `RedisPasswordRotation`: from a decision to what the state must hold."""
+"""The rules of `RedisPasswordRotation`: decide, call the API, and return the outputs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class RedisPasswordRotationHandler:
     def diff(
         self, outputs: Mapping[str, Any], arguments: Mapping[str, Any], context: Context
     ) -> Diff:
-        """Return whether an update would reset a password. Outputs alone are no reason."""
+        """Return whether an update is necessary, and report why a reset is due."""
         inputs, state = parse_declared(arguments), parse_state(outputs)
         if inputs.database_id != state.database_id:
             decision = replace(
@@ -80,16 +80,16 @@ class RedisPasswordRotationHandler:
                 now=context.now(),
                 engine_inputs_stale=state.engine_inputs_stale,
             )
-            # A deletion sees the state alone, so the state must learn of a change.
-            remember = inputs.rotate_on_delete != state.rotate_on_delete
-            diff = Diff(changes=decision.rotate or remember, by_input=decision.by_input)
+            # A deletion sees only the state, so an update must store a changed value.
+            must_store = inputs.rotate_on_delete != state.rotate_on_delete
+            diff = Diff(changes=decision.rotate or must_store, by_input=decision.by_input)
         _LOG.debug("diff of %s: %s", state.database_id, decision)
         if decision.rotate:
-            context.reporter.info(_announcement(decision))
+            context.reporter.info(_report_of(decision))
         return diff
 
     def create(self, arguments: Mapping[str, Any], context: Context) -> Resource:
-        """Reset the password of a database for the first time, or adopt it as it is."""
+        """Reset a database's password for the first time, or adopt the current one."""
         if not isinstance(context, Operation):
             return Resource("", planned_creation(parse_declared(arguments)))
         inputs, now = parse_known(arguments), context.now()
@@ -103,19 +103,19 @@ class RedisPasswordRotationHandler:
         else:
             database, previous = account.api.get_database(id_), Credentials()
             if not database.credentials.password:
-                context.reporter.warning(f"the password was adopted, but {operations.NOT_SHOWN}")
+                context.reporter.warning(f"the password was adopted, but {operations.NOT_RETURNED}")
         count = 1 if decision.rotate else 0
         record = RotationRecord(now, count, decision.reason, inputs.triggers)
         snapshot = Snapshot(database, record, rotate_on_delete=inputs.rotate_on_delete)
         return Resource(id_, to_outputs(_verified(snapshot, previous, inputs, context)))
 
     def read(self, id_: str, outputs: Mapping[str, Any], operation: Operation) -> Resource | None:
-        """Bring the outputs up to date with the database. It never resets."""
+        """Return the outputs as the database is now. It never resets."""
         state = parse_state({"database_id": id_, **outputs})
         try:
             database = operation.account.api.get_database(state.database_id)
         except DatabaseNotFoundError:
-            if "schema_version" in outputs:  # a refresh, and not the read of `get`
+            if "schema_version" in outputs:  # a refresh, not `get()`
                 return None
             problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
             raise DatabaseNotFoundError(problem, "nothing has changed", status=404) from None
@@ -142,10 +142,10 @@ class RedisPasswordRotationHandler:
         latest = resolved.to_state() if resolved else state
         reason = decide(inputs, latest.record, now=now).reason
         if state.pending and not (resolved and latest.record.rotated_at):
-            # Nobody may know the live password, or there never was a first rotation.
+            # The outcome stays indeterminate, or the first rotation did not happen. Reset again.
             reason = reason or state.pending.reason
         unchanged = to_outputs(resolved) if resolved else carried_over(outputs, inputs)
-        if reason is None and resolved and resolved.record != state.record:  # it had happened
+        if reason is None and resolved and resolved.record != state.record:  # it happened
             verified = _verified(resolved, state.credentials, inputs, context)
             return Resource(id_, to_outputs(verified))
         if reason is None:
@@ -171,9 +171,9 @@ class RedisPasswordRotationHandler:
 
 
 def next_rotation_at(rotated_at: object, arguments: Mapping[str, Any]) -> str | None:
-    """Return when age or schedule makes the next rotation due: RFC 3339, UTC.
+    """Return the time at which age or schedule makes a rotation due, in RFC 3339 and UTC.
 
-    None if neither does, or if an argument is not allowed, which `check()` reports.
+    None without age and schedule. None if an argument is not allowed, which `check()` reports.
 
     Args:
         rotated_at: The output `rotated_at`.
@@ -198,22 +198,22 @@ def _first_reset(
         ApiError: The password has not changed.
     """
     id_ = inputs.database_id
-    before = operations.preflight_read(operation, id_)
-    previous = before.credentials
+    preflight = operations.preflight_read(operation, id_)
+    previous = preflight.credentials
     try:
         database = operations.reset(operation, id_, previous=previous.password)
     except IndeterminateOutcomeError as error:
         assert decision.reason is not None  # noqa: S101  a rotation always has one
         pending = PendingRotation(decision.reason, inputs.triggers)
         known = Snapshot(
-            before, RotationRecord(), pending, rotate_on_delete=inputs.rotate_on_delete
+            preflight, RotationRecord(), pending, rotate_on_delete=inputs.rotate_on_delete
         )
         raise PartialFailureError(str(error), id_, to_outputs(known)) from None
     return database, previous
 
 
 def _resolve(state: State, inputs: KnownInputs, operation: Operation) -> Snapshot | None:
-    """Return what is true after a pending rotation. None: its outcome stays indeterminate.
+    """Resolve a pending rotation by a read. None if its outcome stays indeterminate.
 
     Raises:
         ApiError: The database could not be read. The rotation stays pending.
@@ -248,6 +248,6 @@ def _verified(
     return replace(snapshot, record=replace(snapshot.record, verification=verification))
 
 
-def _announcement(decision: Decision) -> str:
+def _report_of(decision: Decision) -> str:
     may = "may be" if decision.uncertain else "is"
     return f"the password {may} due for a reset: {decision.reason}"

@@ -1,4 +1,4 @@
-"""What a program declares for a `RedisPasswordRotation`."""
+"""The arguments of a `RedisPasswordRotation`, and their checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DeclaredInputs(rotation.DeclaredRotation):
 
     Attributes:
         database_id: Id of the Upstash Redis database.
-        rotate_on_delete: Reset once more when no longer declared.
+        rotate_on_delete: Reset the password when Pulumi deletes the resource.
     """
 
     database_id: str | Unknown
@@ -31,7 +31,7 @@ class DeclaredInputs(rotation.DeclaredRotation):
 
 @dataclass(frozen=True, kw_only=True)
 class KnownInputs(rotation.KnownRotation, DeclaredInputs):
-    """The same arguments when something is carried out."""
+    """The same arguments for a create or update, when all values are known."""
 
     database_id: str
     rotate_on_delete: bool = False
@@ -55,7 +55,7 @@ CHECKS: Final[Mapping[str, rotation.Check]] = {
 
 
 def parse_declared(arguments: Mapping[str, Any]) -> DeclaredInputs:
-    """Return arguments of which some may be unknown.
+    """Parse arguments. Some may be unknown.
 
     Raises:
         InvalidInputError: The first argument that is not allowed.
@@ -64,7 +64,7 @@ def parse_declared(arguments: Mapping[str, Any]) -> DeclaredInputs:
 
 
 def parse_known(arguments: Mapping[str, Any]) -> KnownInputs:
-    """Return arguments that are all known.
+    """Parse arguments that must all be known.
 
     Raises:
         InvalidInputError: The first argument that is not allowed, or not known.

@@ -1,4 +1,4 @@
-"""What a rotation does to a database: preflight read, reset, compare, revoke."""
+"""Operations on a database: preflight read, reset, compare, revoke."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 MAX_RESETS: Final = 3
 MAX_READS: Final = 4
 MAY_HAVE_CHANGED: Final = (
-    "the password may have changed. Run `pulumi up` again: it checks the database and resets again "
+    "the password may have changed. Run `pulumi up` again. It checks the database and resets again "
     "if needed"
 )
-NOT_SHOWN: Final = (
-    "the API does not show it (Credential Protection, or the type of account), so password, tokens "
+NOT_RETURNED: Final = (
+    "the API does not return it (Credential Protection, or the type of account). Password, tokens "
     "and redis_url are None"
 )
 
 
 def preflight_read(operation: Operation, database_id: str) -> Database:
-    """Read a database before its first reset. An indeterminate outcome is compared with it.
+    """Read a database before its first reset, to know the previous password.
 
     Raises:
         ApiError: There is no such database, it could not be read, or it cannot be reset. Nothing
@@ -50,7 +50,7 @@ def preflight_read(operation: Operation, database_id: str) -> Database:
     if database.state == "suspended":
         raise ApiError(
             f"Redis database {database_id!r} is suspended and cannot be reset",
-            "nothing has changed: resume it in the Upstash console first",
+            "nothing has changed. Resume it in the Upstash console first",
         )
     return database
 
@@ -58,16 +58,16 @@ def preflight_read(operation: Operation, database_id: str) -> Database:
 def reset(operation: Operation, database_id: str, *, previous: str | None) -> Database:
     """Reset a database's password and return it with its new credentials.
 
-    The documented response has no credentials. If they are missing, a read follows. After a reset
-    that happened, nothing raises.
+    The documented response has no credentials. If they are missing, this function reads the
+    database. It never raises after a reset that happened.
 
     Args:
-        operation: What surrounds the call.
-        database_id: Which database.
-        previous: The previous password, where it is known.
+        operation: The context of the call.
+        database_id: Id of the database.
+        previous: The previous password. None if it is not known.
 
     Raises:
-        IndeterminateOutcomeError: It is unknown whether the password has changed.
+        IndeterminateOutcomeError: The password may have changed.
         ApiError: The password has not changed.
     """
     database = _reset_until_known(operation, database_id, previous)
@@ -77,12 +77,12 @@ def reset(operation: Operation, database_id: str, *, previous: str | None) -> Da
         database = _read_new(operation, database_id, previous)
     except ApiError as error:
         operation.reporter.warning(
-            "the password was reset, but the new one could not be read. Run `pulumi refresh`. "
-            f"({error.problem})"
+            f"the password was reset, but the new one could not be read ({error.problem}). "
+            "Run `pulumi refresh`"
         )
     else:
         if not database.credentials.password:
-            operation.reporter.warning(f"the password was reset, but {NOT_SHOWN}")
+            operation.reporter.warning(f"the password was reset, but {NOT_RETURNED}")
     return database
 
 
@@ -90,7 +90,7 @@ def _read_new(operation: Operation, database_id: str, previous: str | None) -> D
     """Return a database after a reset whose response had no password.
 
     Raises:
-        ApiError: It could not be read, or the API still shows the previous password.
+        ApiError: The read failed, or the API still returns the previous password.
     """
     for attempt in range(MAX_READS):
         if attempt:
@@ -102,23 +102,24 @@ def _read_new(operation: Operation, database_id: str, previous: str | None) -> D
             continue
         if reconcile(previous, database.credentials.password) is not Reconciliation.SAME:
             return database
-        last = ApiError("the API still shows the previous one")
+        last = ApiError("the API still returns the previous one")
     raise last
 
 
 def _reset_until_known(operation: Operation, database_id: str, previous: str | None) -> Database:
-    """Reset until it is known to have happened, `MAX_RESETS` times at most.
+    """Reset until a reset has certainly happened, at most `MAX_RESETS` times.
 
-    | response           | live password          | so                                       |
-    | ------------------ | ---------------------- | ---------------------------------------- |
-    | readable           |                        | it happened                              |
-    | rejected           |                        | it did not happen; raised. Indeterminate |
-    |                    |                        | if an earlier attempt was                |
-    | any other, or none | not the previous one   | it happened                              |
-    | any other, or none | the previous one       | it did not happen; reset again           |
-    | unreadable success | shown, no previous one | it happened                              |
-    | any other, or none | any other case         | reset again: only a password that nobody |
-    |                    |                        | knows locks users out                    |
+    | response           | live password                | outcome                         |
+    | ------------------ | ---------------------------- | ------------------------------- |
+    | readable           |                              | happened                        |
+    | rejected           |                              | this reset did not happen       |
+    | any other, or none | not the previous one         | happened                        |
+    | any other, or none | the previous one             | did not happen, so reset again  |
+    | unreadable success | returned, previous not known | happened                        |
+    | any other, or none | any other case               | indeterminate, so reset again   |
+
+    A rejected reset raises. The error is indeterminate if the reset before it was. After an
+    indeterminate outcome a reset is safe. Only a password that nobody knows locks users out.
     """
     indeterminate = False
     for attempt in range(MAX_RESETS):
@@ -129,16 +130,16 @@ def _reset_until_known(operation: Operation, database_id: str, previous: str | N
         except (UnreadableResponseError, IndeterminateOutcomeError, ServerError) as error:
             last = error
         except ApiError as error:
-            if indeterminate:  # this attempt was rejected; the one before may have been applied
+            if indeterminate:  # the API rejected this reset, but may have applied the one before
                 raise IndeterminateOutcomeError(error.problem, MAY_HAVE_CHANGED) from None
             raise
         operation.reporter.info(
             f"{last.problem}. Reading the database to check whether the password changed"
         )
-        database = _read_back(operation, database_id)
+        database = _read_or_none(operation, database_id)
         live = database.credentials.password if database else None
         found = reconcile(previous, live)
-        # An unreadable success was applied: with nothing to compare, the live password is the new.
+        # A reset with an unreadable success was applied. So any live password is the new one.
         only_new_is_known = isinstance(last, UnreadableResponseError) and not previous
         if database and live and (found is Reconciliation.CHANGED or only_new_is_known):
             return database
@@ -148,7 +149,7 @@ def _reset_until_known(operation: Operation, database_id: str, previous: str | N
     raise ApiError(last.problem, "a read of the database shows that the password has not changed")
 
 
-def _read_back(operation: Operation, database_id: str) -> Database | None:
+def _read_or_none(operation: Operation, database_id: str) -> Database | None:
     try:
         return operation.account.api.get_database(database_id)
     except ApiError:
@@ -156,18 +157,19 @@ def _read_back(operation: Operation, database_id: str) -> Database | None:
 
 
 def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconciliation, Snapshot]:
-    """Compare the live password with the stored one, and return what is true now.
+    """Compare the live password with the stored one, and return the new snapshot.
 
-    Another password comes from the pending rotation, or from a reset outside Pulumi. Where the API
-    shows no credentials, the stored ones are all that is known.
+    If they differ, the pending rotation has happened. Without a pending rotation a user has reset
+    the password outside Pulumi. If the API returns no credentials, the snapshot keeps the stored
+    ones.
     """
     record, pending = state.record, state.pending
     live, stored = database.credentials.password, state.credentials.password
     found = reconcile(stored, live)
-    not_tried = Verification(verified=False, message="not verified: found by a refresh")
+    not_tried = Verification(verified=False, message="not verified: a refresh found this password")
     stale = state.engine_inputs_stale
     if found is Reconciliation.CHANGED and pending:
-        stale = True  # the engine holds the inputs from before the pending rotation
+        stale = True  # the engine still holds the inputs of the rotation before
         record = RotationRecord(now, record.count + 1, pending.reason, pending.triggers, not_tried)
         pending = None
     elif found is Reconciliation.CHANGED:
@@ -188,12 +190,12 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
 
 
 def revoke(operation: Operation, state: State) -> None:
-    """Reset a database's password so that nobody knows it, if it is the stored one.
+    """Reset a database's password if it is the stored one. The stored password is then useless.
 
-    Another live password stays: the replacement of this resource may use it.
+    Any other live password stays, because the replacement of this resource may use it.
 
     Raises:
-        ApiError: The password has not changed, or that is unknown. The text states which.
+        ApiError: The reset failed. The text states whether the password may have changed.
     """
     api = operation.account.api
     try:
@@ -202,11 +204,11 @@ def revoke(operation: Operation, state: State) -> None:
         return
     match reconcile(state.credentials.password, live):
         case Reconciliation.SAME:
-            with contextlib.suppress(UnreadableResponseError):  # it was applied, and that is enough
+            with contextlib.suppress(UnreadableResponseError):  # the API has applied the reset
                 api.reset_password(state.database_id)
         case Reconciliation.INDETERMINATE:
             operation.reporter.warning(
                 f"the password of Redis database {state.database_id!r} was not reset although "
                 "rotate_on_delete is True. The live or the stored password is not known, so the "
-                "provider cannot tell whether this resource set it"
+                "provider cannot compare them"
             )

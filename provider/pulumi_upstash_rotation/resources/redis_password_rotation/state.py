@@ -1,4 +1,4 @@
-"""What the state holds of a `RedisPasswordRotation`: how it is written and how it is read back."""
+"""The state of a `RedisPasswordRotation`: write it as outputs, and read outputs of any version."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from .inputs import DeclaredInputs
 
 SCHEMA_VERSION: Final = 1
-"""Shape of the outputs. It goes up when a released version's state must be read differently."""
+"""Version of the outputs' layout. A change of how to read released states raises it."""
 
 SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_secret_attributes")
 SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
-"""A trigger that is a plain value now may have been a secret at the last rotation."""
+"""Triggers are among them, because a plain trigger may have been a secret at the last rotation."""
 
 _RENAMED: Final = {
     "unsettled_rotation": "pending_rotation",
     "unsettled_triggers": "pending_triggers",
     "inputs_lag": "engine_inputs_stale",
 }
-"""Names in states of earlier versions, and what they are called now."""
+"""Names in states of earlier versions, and their names now."""
 
 CHANGED_BY_ROTATION: Final = (
     *SECRET_OUTPUTS,
@@ -46,16 +46,16 @@ CHANGED_BY_ROTATION: Final = (
 
 @dataclass(frozen=True)
 class State:
-    """What the state remembers.
+    """The parts of the stored outputs that decisions need.
 
     Attributes:
-        database_id: The database that was rotated.
+        database_id: Id of the database.
         record: The last rotation.
-        credentials: The credentials that are stored.
-        pending: A rotation that may have happened since. None where all is known.
-        rotate_on_delete: What a deletion must do, as it was last declared.
+        credentials: The stored credentials.
+        pending: A rotation whose outcome is indeterminate. None without one.
+        rotate_on_delete: The argument, as last declared.
         engine_inputs_stale: A refresh has found that a failed update did rotate. The engine still
-            holds the inputs from before, so it finds no changed input where `triggers` differ.
+            holds the inputs of the rotation before. So it finds no change where triggers differ.
     """
 
     database_id: str
@@ -68,13 +68,13 @@ class State:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the state must hold: as `State`, with the whole database.
+    """The next state: as `State`, with the whole database.
 
     Attributes:
-        database: The database, with its live credentials where they are known.
+        database: The database, with its live credentials as far as they are known.
         record: The last rotation.
-        pending: A rotation that may have happened since. None where all is known.
-        rotate_on_delete: What a deletion must do.
+        pending: As for `State`.
+        rotate_on_delete: As for `State`.
         engine_inputs_stale: As for `State`.
     """
 
@@ -85,7 +85,7 @@ class Snapshot:
     engine_inputs_stale: bool = False
 
     def to_state(self) -> State:
-        """Return what the state will remember."""
+        """Return the state that `to_outputs()` writes, as `parse_state()` will read it."""
         return State(
             self.database.database_id,
             self.record,
@@ -97,9 +97,9 @@ class Snapshot:
 
 
 def parse_state(outputs: Mapping[str, Any]) -> State:
-    """Return what outputs of any version of this package remember.
+    """Return the state in outputs of any version of this package.
 
-    A value of another type than this package writes counts as absent: a user may have edited it.
+    A value of an unexpected type counts as absent, because a user may have edited the state.
     """
     outputs = _under_new_names(outputs)
 
@@ -137,15 +137,15 @@ def _count(outputs: Mapping[str, Any]) -> int:
     count = outputs.get("rotation_count")
     if isinstance(count, int | float) and math.isfinite(count):
         return int(count)
-    # A state without a count is older, and follows a reset.
+    # The first versions wrote no count, and always followed a reset.
     return 1 if "rotated_at" in outputs else 0
 
 
 def to_outputs(snapshot: Snapshot) -> dict[str, Any]:
     """Return the outputs of a resource, secrets in clear.
 
-    They hold only what Pulumi can store without loss: str, bool, int up to 2**53, finite float,
-    list and dict with str keys. What is not known is left out.
+    Pulumi can store them without loss. They hold str, bool, int up to 2**53, finite float, list,
+    and dict with str keys. A value that is not known is left out.
     """
     database, record = snapshot.database, snapshot.record
     public, secret = _split_undocumented(database)
@@ -171,7 +171,7 @@ def to_outputs(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def with_pending(outputs: Mapping[str, Any], pending: PendingRotation) -> dict[str, Any]:
-    """Return outputs that also remember a pending rotation."""
+    """Return outputs that also hold a pending rotation."""
     return {
         **outputs,
         "pending_rotation": str(pending.reason),
@@ -187,7 +187,7 @@ def carried_over(outputs: Mapping[str, Any], inputs: DeclaredInputs) -> dict[str
 
 
 def planned_creation(inputs: DeclaredInputs) -> dict[str, Any]:
-    """Return the outputs of a new resource as a preview knows them."""
+    """Return the outputs of a new resource for a preview."""
     from pulumi_upstash_rotation.upstash.database import Database
 
     names = (*Database.model_fields, "rest_url", "extra_attributes", *CHANGED_BY_ROTATION)
@@ -202,11 +202,11 @@ def planned_creation(inputs: DeclaredInputs) -> dict[str, Any]:
 def planned_update(
     outputs: Mapping[str, Any], inputs: DeclaredInputs, *, due: bool
 ) -> dict[str, Any]:
-    """Return the outputs after an update as a preview knows them.
+    """Return the outputs after an update for a preview.
 
     Args:
         outputs: The stored outputs.
-        inputs: What the program declares.
+        inputs: The declared arguments.
         due: Whether the update may reset the password.
     """
     kept = carried_over(outputs, inputs)
@@ -223,8 +223,8 @@ def _under_new_names(outputs: Mapping[str, Any]) -> dict[str, Any]:
 def _fingerprint(snapshot: Snapshot) -> str:
     """Return a text that changes with the password and reveals nothing about it.
 
-    It is a digest of the password if that is known, otherwise of the rotation. So a reset outside
-    Pulumi shows.
+    It is a digest of the password if that is known, otherwise of time and count of the rotation. So
+    it also changes after a reset outside Pulumi.
     """
     record = snapshot.record
     when = record.rotated_at and format_time(record.rotated_at)  # as the state keeps it
@@ -235,7 +235,7 @@ def _fingerprint(snapshot: Snapshot) -> str:
 
 
 def _split_undocumented(database: Database) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the undocumented attributes: those that may be shown, and those that may be secret."""
+    """Return the undocumented attributes in two parts: public ones, and possible secrets."""
     credentials = list(database.credentials.known().values())
     public: dict[str, Any] = {}
     secret: dict[str, Any] = {}
