@@ -240,7 +240,7 @@ def performance(part: str) -> str:
     if part == "conditions":
         return (
             f"{data['machine']}, Python {data['python']}, Pulumi {data['pulumi']}. "
-            f"Each figure is the minimum of {data['rounds']} interleaved rounds."
+            f"Each figure is the {data['statistic']} of {data['rounds']} interleaved rounds."
         )
     if part == "goals":
         rows = (
