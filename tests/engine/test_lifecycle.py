@@ -235,7 +235,7 @@ def test_a_refresh_stores_an_external_reset_and_removes_a_deleted_database_and_n
     rotations.up()
     first = rotations.out("cache")
     rotations.fault("gone", Fault.status(403), "get", None)
-    with pytest.raises(PulumiError, match=r"denies this to the API key .*; nothing has changed"):
+    with pytest.raises(PulumiError, match=r"rejected the request \(403\).*; nothing has changed"):
         rotations.refresh()
     assert len([each for each in rotations.stack.resources() if each["type"] == TYPE]) == 2
     rotations.emulator.clear()
@@ -276,7 +276,7 @@ def test_get_reads_a_database_and_never_resets_it(
 
 
 def declaration_error_of(stack: Stack) -> str:
-    (line,) = set(re.findall(r"error: (.* (?:declare|declared) .*)", failure_of(stack, "up")))
+    (line,) = set(re.findall(r"error: (.* (?:Declare|declared) .*)", failure_of(stack, "up")))
     return str(line)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -34,7 +33,6 @@ class DeveloperApi:
     def __init__(self, simulation: Simulation) -> None:
         """Serve this simulation's account."""
         self._simulation = simulation
-        self._admitted: deque[float] = deque()
 
     def add_routes(self, app: web.Application) -> None:
         """Serve the API's paths, and respond 404 to every other path."""
@@ -107,11 +105,12 @@ class DeveloperApi:
         if not limit:
             return False
         now = asyncio.get_running_loop().time()
-        while self._admitted and self._admitted[0] <= now - 1:
-            self._admitted.popleft()
-        if len(self._admitted) >= limit:
+        admitted = self._simulation.admitted
+        while admitted and admitted[0] <= now - 1:
+            admitted.popleft()
+        if len(admitted) >= limit:
             return True
-        self._admitted.append(now)
+        admitted.append(now)
         return False
 
     async def _auditlogs(self, _request: web.Request, _fault: Fault) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 import uuid
+from collections import deque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
@@ -77,6 +78,7 @@ class Simulation:
         databases: The account's Redis databases by id, in the order of their creation.
         faults: The planned faults.
         calls: The requests to the Developer API, in the order of their responses.
+        admitted: When the requests of the last second were admitted, by the loop's clock.
         connections: Number of TCP connections that the Developer API has accepted.
         certificates: Certificates of Redis and REST, which clients must trust.
     """
@@ -91,6 +93,7 @@ class Simulation:
         self.databases: dict[str, RedisDatabase] = {}
         self.faults = FaultPlan()
         self.calls: list[Call] = []
+        self.admitted: deque[float] = deque()
         self.connections = 0
         self._initial = {
             _FIRST_ID if number == 1 else str(uuid.uuid4()): f"database-{number}"
@@ -184,6 +187,7 @@ class Simulation:
         """Delete recorded calls, those in flight too, and planned faults. See `Emulator.clear`."""
         self.faults.clear()
         self.calls = []
+        self.admitted.clear()
         self.connections = 0
         self.account.audit_log.clear()
         for database in self.databases.values():

@@ -63,6 +63,15 @@ def test_clear_forgets_calls_and_keeps_changes(
     assert (database.state, database.password) == ("suspended", password)
 
 
+def test_clear_forgets_the_requests_that_count_against_the_rate(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    emulator.requests_per_second = 1
+    assert [api.get(database).status_code for _ in range(2)] == [200, 429]
+    emulator.clear()
+    assert api.get(database).status_code == 200
+
+
 def test_clear_forgets_a_call_in_flight_too(
     emulator: Emulator, api: Api, database: EmulatedDatabase
 ) -> None:
