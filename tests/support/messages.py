@@ -10,7 +10,7 @@ MAY_HAVE_CHANGED = (
     "the password may have changed. Run `pulumi up` again. It checks the database and resets again "
     "if needed"
 )
-NOT_RESET_ON_DELETE = "was not reset, although rotate_on_delete is True"
+NOT_RESET_ON_DELETE = "was not reset although rotate_on_delete is True"
 NOT_RETURNED = "warning: the password was reset, but the API does not return it"
 CONFIRMED = "Redis accepts the new password and rejects the previous one"
 UNREACHABLE = "not verified: Redis could not be reached; REST could not be reached"
