@@ -238,9 +238,12 @@ def performance(part: str) -> str:
     """Return a table of the measurements, or their conditions."""
     data = json.loads(PERFORMANCE.read_text())
     if part == "conditions":
+        rounds = f"is the {data['statistic']} of {data['rounds']} interleaved rounds"
+        if data["rounds"] == 1:
+            rounds = "was measured once"
         return (
             f"{data['machine']}, Python {data['python']}, Pulumi {data['pulumi']}. "
-            f"Each figure is the {data['statistic']} of {data['rounds']} interleaved rounds."
+            f"Each figure {rounds}."
         )
     if part == "goals":
         rows = (
