@@ -106,10 +106,6 @@ class Handler(Protocol):
     """
 
     @property
-    def secret_outputs(self) -> Collection[str]:
-        """Outputs that programs see as secrets."""
-
-    @property
     def secret_in_state(self) -> Collection[str]:
         """Outputs that the state must encrypt: the secret ones, and triggers that may be secret."""
 

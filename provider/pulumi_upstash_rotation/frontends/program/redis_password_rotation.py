@@ -306,11 +306,14 @@ def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
             raise pulumi.RunError(f"{resource_name}: {problem}")
 
 
-def _declare(database_id: str, resource: pulumi.Resource, resource_name: str) -> None:
-    """Record that the program declares a rotation."""
+def _declare(
+    database_id: str, resource: pulumi.Resource, resource_name: str
+) -> pulumi.Resource | None:
+    """Record that the program declares a rotation, and return the program if there is one."""
     program = sdk.running_program()
     if program is not None:
         DECLARATIONS.add(program, (NAME, database_id), resource, resource_name)
+    return program
 
 
 _Given = TypeVar("_Given")
@@ -329,9 +332,10 @@ def _check_declared_once(
     Raises:
         pulumi.RunError: Another resource rotates the same database.
     """
-    program = sdk.running_program()
-    if program is not None and isinstance(database_id, str):  # the provider reports any other type
-        DECLARATIONS.add(program, (NAME, database_id), resource, resource_name)
+    if not isinstance(database_id, str):
+        return database_id  # the provider reports any other type
+    program = _declare(database_id, resource, resource_name)
+    if program is not None:
         try:
             DECLARATIONS.check_once(program, (NAME, database_id))
         except DuplicateDeclarationError as error:

@@ -26,7 +26,6 @@ from . import operations
 from .inputs import CHECKS, KnownInputs, parse_declared, parse_known
 from .state import (
     SECRET_IN_STATE,
-    SECRET_OUTPUTS,
     Snapshot,
     State,
     carried_over,
@@ -51,7 +50,6 @@ NAME: Final = "RedisPasswordRotation"
 class RedisPasswordRotationHandler:
     """Implements `resources.seam.Handler`."""
 
-    secret_outputs = SECRET_OUTPUTS
     secret_in_state = SECRET_IN_STATE
 
     def check(self, arguments: Mapping[str, Any]) -> list[InvalidInputError]:
