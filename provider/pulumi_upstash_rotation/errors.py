@@ -99,7 +99,17 @@ class RequestNotSentError(ApiError):
 
 
 class UnreadableResponseError(ApiError):
-    """The API reported success with a body that is not the documented JSON."""
+    """The API reported success with a body that is not the documented JSON.
+
+    Attributes:
+        received: The part of the body that came. It may hold the only copy of a credential, so no
+            text shows it.
+    """
+
+    def __init__(self, problem: str, effect: str = "", *, received: bytes = b"") -> None:
+        """Keep what came."""
+        super().__init__(problem, effect)
+        self.received = received
 
 
 class IndeterminateOutcomeError(ApiError):

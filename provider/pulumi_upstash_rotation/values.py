@@ -38,10 +38,12 @@ class Verification:
         verified: True if the database accepted the new credential and rejected the previous one. If
             the previous one is not known, the database only had to accept the new one.
         message: The result in words, or the reason why there was no verification. No secrets.
+        rejected: True if the database answered, and did not accept the new credential.
     """
 
     verified: bool
     message: str
+    rejected: bool = False
 
 
 def mark_unknown(value: Any, is_unknown: Callable[[Any], bool]) -> Any:  # noqa: ANN401  any value

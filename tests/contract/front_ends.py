@@ -124,7 +124,7 @@ class HandlerItself:
         raise ConfigurationError("no credentials")
 
     def check(self, arguments: Mapping[str, Any]) -> Observed:
-        problems = self._handler.check(arguments)
+        problems = self._handler.check(arguments, self._upstash.preview(self._run))
         return self._observed(problems=tuple(map(str, problems)))
 
     def diff(self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Observed:

@@ -129,5 +129,6 @@ class ScriptedUpstash:
         self.tried.append((database.credentials.known(), previous.known(), timeout_seconds))
         return self._verification
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> Callable[[], None]:
         self.prepared += 1
+        return lambda: None

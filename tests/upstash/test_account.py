@@ -69,9 +69,9 @@ def test_long_verification_is_reported_to_the_reporter_of_the_account(
     assert reports == ["waiting up to 0.2 s for the database to accept the new credential"]
 
 
-def prepare_and_wait(monkeypatch: pytest.MonkeyPatch) -> int:
+def prepare_and_wait() -> int:
     """Prepare twice as a new process does, and return how many threads that took."""
-    monkeypatch.setattr(account_module, "_prepared", threading.Event())
+    account_module._loading.cache_clear()
     before = set(threading.enumerate())
     account = open_account(no_settings, print)
     started: set[threading.Thread] = set()
@@ -88,7 +88,7 @@ def test_preparation_reads_the_trust_store_once_in_the_background(
 ) -> None:
     read: list[str] = []
     monkeypatch.setattr(probe, "trust_store", read.append)
-    assert prepare_and_wait(monkeypatch) <= 1
+    assert prepare_and_wait() <= 1
     assert read == ["redis"]
 
 
@@ -110,6 +110,6 @@ def test_preparation_that_fails_is_silent(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
-    prepare_and_wait(monkeypatch)
+    prepare_and_wait()
     assert trust_store.cache_info().currsize == 0
     assert capfd.readouterr() == ("", "")

@@ -31,11 +31,18 @@ class Reporter(Protocol):
 class Run:
     """A record of one run of the engine. A front end has one for each run.
 
+    The engine checks every declared resource of a run before it deletes one. So a deletion can see
+    whether the program still declares a rotation of the same database.
+
     Attributes:
-        created: Resources that this run has created, each as its type and the id of its database.
+        declared: What this run's program declares, each as its type and the id of its database.
+        rotated: Those whose credential this run has reset.
+        failed: Those whose create or update has failed in this run.
     """
 
-    created: set[tuple[str, str]] = field(default_factory=set)
+    declared: set[tuple[str, str]] = field(default_factory=set)
+    rotated: set[tuple[str, str]] = field(default_factory=set)
+    failed: set[tuple[str, str]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,15 @@ class Handler(Protocol):
     def secret_in_state(self) -> Collection[str]:
         """Outputs that the state must encrypt: the secret ones, and triggers that may be secret."""
 
-    def check(self, arguments: Mapping[str, Any]) -> list[InvalidInputError]:
-        """Return every argument that is not allowed. Unknown values pass."""
+    @property
+    def essential(self) -> Collection[str]:
+        """Outputs without which a credential or a pending rotation would be lost."""
+
+    def check(self, arguments: Mapping[str, Any], context: Context) -> list[InvalidInputError]:
+        """Return every argument that is not allowed. Unknown values pass.
+
+        It also records in the run what the program declares.
+        """
 
     def diff(
         self, outputs: Mapping[str, Any], arguments: Mapping[str, Any], context: Context

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -38,12 +39,13 @@ class Account:
             request do not need them.
         verify: Logs in to the database with the new credential and the previous one. It never
             raises.
-        prepare_to_verify: Imports the libraries of a verification in the background.
+        prepare_to_verify: Starts to load in the background what a verification needs. Returns a
+            function that waits until that is done. Neither raises.
     """
 
     open_api: Callable[[], DeveloperApi]
     verify: Verify
-    prepare_to_verify: Callable[[], None]
+    prepare_to_verify: Callable[[], Callable[[], None]]
 
     @property
     def api(self) -> DeveloperApi:
@@ -79,14 +81,16 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
     return Account(open_api=open_api, verify=verify, prepare_to_verify=_prepare_to_verify)
 
 
-_prepared = threading.Event()
-
-
-def _prepare_to_verify() -> None:
+def _prepare_to_verify() -> Callable[[], None]:
     """Import the libraries of a verification during the requests, because redis-py loads slowly."""
-    if not _prepared.is_set():
-        _prepared.set()
-        threading.Thread(target=_load, daemon=True).start()
+    return _loading().join
+
+
+@functools.cache
+def _loading() -> threading.Thread:
+    thread = threading.Thread(target=_load, daemon=True)
+    thread.start()
+    return thread
 
 
 def _load() -> None:

@@ -54,7 +54,7 @@ def _account() -> Iterator[None]:
         patch.dict(os.environ, ACCOUNT),
         patch.object(log, "show", lambda *_: None),
         # Where warnings are errors, what a thread loads in the background can stay half loaded.
-        patch.object(account, "_prepare_to_verify", lambda: None),
+        patch.object(account, "_prepare_to_verify", lambda: lambda: None),
     ):
         yield
 

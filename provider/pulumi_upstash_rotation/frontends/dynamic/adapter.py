@@ -100,7 +100,7 @@ class DynamicProvider(ResourceProvider):
     @_guarded
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Report every wrong argument and setting, already in a preview."""
-        problems: list[RotationError] = [*self.handler.check(_plain(news))]
+        problems: list[RotationError] = [*self.handler.check(_plain(news), new_context(_Row()))]
         try:
             self._settings()
         except ConfigurationError as error:

@@ -16,10 +16,11 @@ from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
 from pulumi_upstash_rotation.resources.declarations import DECLARATIONS
 from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
     NAME,
-    RedisPasswordRotationHandler,
     next_rotation_at,
 )
+from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
+from pulumi_upstash_rotation.rotation.inputs import find_problems
 from pulumi_upstash_rotation.values import is_json, mark_unknown
 
 
@@ -301,7 +302,7 @@ def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
         pulumi.RunError: An argument holds a value that is not JSON.
     """
     known = mark_unknown(inputs, lambda value: isinstance(value, pulumi.Output | Awaitable))
-    for problem in RedisPasswordRotationHandler().check(known):
+    for problem in find_problems(CHECKS, known):
         if not is_json(known[problem.argument]):
             raise pulumi.RunError(f"{resource_name}: {problem}")
 

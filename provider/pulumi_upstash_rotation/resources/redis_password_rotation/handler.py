@@ -25,6 +25,7 @@ from pulumi_upstash_rotation.values import Unknown, Verification, format_time, p
 from . import operations
 from .inputs import CHECKS, KnownInputs, parse_declared, parse_known
 from .state import (
+    ESSENTIAL,
     SECRET_IN_STATE,
     Snapshot,
     State,
@@ -51,9 +52,13 @@ class RedisPasswordRotationHandler:
     """Implements `resources.seam.Handler`."""
 
     secret_in_state = SECRET_IN_STATE
+    essential = ESSENTIAL
 
-    def check(self, arguments: Mapping[str, Any]) -> list[InvalidInputError]:
-        """Return every argument that is not allowed. Unknown values pass."""
+    def check(self, arguments: Mapping[str, Any], context: Context) -> list[InvalidInputError]:
+        """Return every argument that is not allowed, and record what the program declares."""
+        database_id = arguments.get("database_id")
+        if isinstance(database_id, str):
+            context.run.declared.add((NAME, database_id))
         return find_problems(CHECKS, arguments)
 
     def diff(
@@ -92,7 +97,7 @@ class RedisPasswordRotationHandler:
             return Resource("", planned_creation(parse_declared(arguments)))
         inputs, now = parse_known(arguments), context.now()
         id_, account = inputs.database_id, context.account
-        context.run.created.add((NAME, id_))
+        context.run.declared.add((NAME, id_))
         if inputs.verify:
             account.prepare_to_verify()
         decision = decide_first(inputs)
@@ -162,7 +167,7 @@ class RedisPasswordRotationHandler:
     def delete(self, outputs: Mapping[str, Any], operation: Operation) -> None:
         """Reset once more if `rotate_on_delete` is set. Otherwise change nothing."""
         state = parse_state(outputs)
-        if (NAME, state.database_id) in operation.run.created:
+        if (NAME, state.database_id) in operation.run.declared:
             return  # its replacement uses the live password
         if state.rotate_on_delete:
             operations.revoke(operation, state)

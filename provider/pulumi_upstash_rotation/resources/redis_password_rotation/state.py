@@ -25,6 +25,23 @@ SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_secret_attribute
 SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
 """Triggers are among them, because a plain trigger may have been a secret at the last rotation."""
 
+ESSENTIAL: Final = (
+    "database_id",
+    *CREDENTIAL_NAMES,
+    "redis_url",
+    "rest_url",
+    "triggers",
+    "pending_rotation",
+    "pending_triggers",
+    "rotated_at",
+    "rotation_count",
+    "rotation_cause",
+    "credential_fingerprint",
+    "rotate_on_delete",
+    "schema_version",
+)
+"""Outputs without which a credential or a pending rotation would be lost."""
+
 _RENAMED: Final = {
     "unsettled_rotation": "pending_rotation",
     "unsettled_triggers": "pending_triggers",
