@@ -147,7 +147,7 @@ class PermissionDeniedError(ResponseStatusError):
 
 
 class DatabaseNotFoundError(ResponseStatusError):
-    """404: the account has no such database."""
+    """404 with JSON, as the API sends it: the account has no such database."""
 
 
 class RateLimitedError(ResponseStatusError):

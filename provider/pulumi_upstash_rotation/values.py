@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MAX_EXACT_INTEGER: Final = 2**53
 """Largest exact integer of a 64-bit float. Pulumi's wire format has no other numbers."""
 
+MAX_DEPTH: Final = 32
+"""Deepest nesting of lists and maps. Pulumi's wire format has a limit not far beyond."""
+
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -86,6 +89,21 @@ def is_json(value: object) -> bool:
         case float():
             return math.isfinite(value)
     return value is None or isinstance(value, Unknown)
+
+
+def is_deeper_than(value: object, levels: int) -> bool:
+    """Return whether lists and maps are nested deeper than so many levels."""
+    inner: list[object] = [value]
+    for _ in range(levels + 1):
+        containers = [item for item in inner if isinstance(item, Mapping | list | tuple)]
+        inner = [
+            item
+            for each in containers
+            for item in (each.values() if isinstance(each, Mapping) else each)
+        ]
+        if not containers:
+            return False
+    return True
 
 
 def same_value(a: object, b: object) -> bool:

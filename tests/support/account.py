@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pulumi_upstash_rotation.resources.seam import Context, Operation, Run
 from pulumi_upstash_rotation.upstash.account import Account
 from pulumi_upstash_rotation.upstash.database import parse_database
+from pulumi_upstash_rotation.upstash.response import Reading
 from pulumi_upstash_rotation.values import Verification
 
 from .clock import Clock
@@ -103,11 +104,13 @@ class ScriptedUpstash:
             self.clock.now, self.reporter, run or Run(), self.account, self.clock.sleep
         )
 
-    def reset_password(self, database_id: str) -> Database:
-        self.databases.append(database_id)
-        return parse_database(self._respond("reset"))
+    user = "example@upstash.com"
 
-    def get_database(self, database_id: str) -> Database:
+    def reset_password(self, database_id: str, name: str | None = None) -> Reading:
+        self.databases.append(database_id)
+        return Reading(parse_database(self._respond("reset")))
+
+    def get_database(self, database_id: str, name: str | None = None) -> Database:
         self.databases.append(database_id)
         return parse_database(self._respond("get"))
 

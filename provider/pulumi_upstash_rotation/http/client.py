@@ -107,6 +107,7 @@ class HttpClient:
     ) -> None:
         """Prepare the session. It makes no request."""
         self._base_url = base_url
+        self.user = user
         self._rate_limit = rate_limit
         self._rejection = rejection
         self._clock = clock

@@ -90,12 +90,12 @@ def _by_trigger(
 
 
 def _by_time(inputs: DeclaredRotation, record: RotationRecord, now: datetime) -> Decision | None:
-    if record.rotated_at is None:
+    if record.counts_from is None:
         return None
     # An unknown age or schedule makes nothing due. A known one still can.
     days = None if isinstance(inputs.rotation_days, Unknown) else inputs.rotation_days
     schedule = None if isinstance(inputs.rotation_schedule, Unknown) else inputs.rotation_schedule
-    due = next_rotation(record.rotated_at, days, schedule)
+    due = next_rotation(record.counts_from, days, schedule)
     if due is None or now < due[0]:
         return None
     return Decision(rotate=True, reason=Reason(due[1]), by_input=False)

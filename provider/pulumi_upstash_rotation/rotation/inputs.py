@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from pulumi_upstash_rotation.errors import InvalidInputError
-from pulumi_upstash_rotation.values import Unknown, has_unknown, is_json
+from pulumi_upstash_rotation.values import MAX_DEPTH, Unknown, has_unknown, is_deeper_than, is_json
 
 from .schedule import InvalidScheduleError, check_schedule
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 MAX_ROTATION_DAYS: Final = 3650
 DEFAULT_VERIFY_TIMEOUT_SECONDS: Final = 10.0
 MAX_VERIFY_TIMEOUT_SECONDS: Final = 300
+MAX_TRIGGER_BYTES: Final = 64 << 10
+"""Limit of all triggers as JSON. The state and the messages to the engine hold them twice."""
 
 Check: TypeAlias = "Callable[[Any], str | None]"
 """Returns None for an allowed value, else a text that states the allowed values."""
@@ -97,12 +100,21 @@ def optional(check: Check) -> Check:
 
 
 def _triggers_problem(value: object) -> str | None:
-    if isinstance(value, Mapping) and is_json(value):
-        return None
-    return (
+    allowed = (
         "must be a map from names to JSON values (numbers finite, integers at most 2^53), such as "
         '{"release": "2026-11"}'
     )
+    if not isinstance(value, Mapping) or is_deeper_than(value, MAX_DEPTH):
+        return f"{allowed}. Maps and lists may be {MAX_DEPTH} levels deep"
+    if not is_json(value):
+        return allowed
+    size = len(json.dumps(value, default=repr, ensure_ascii=False).encode())
+    if size > MAX_TRIGGER_BYTES:
+        return (
+            f"must be at most {MAX_TRIGGER_BYTES} bytes as JSON, but has {size}. Use a digest of a "
+            "large value"
+        )
+    return None
 
 
 def _number_problem(unit: str, most: int) -> Check:

@@ -70,8 +70,9 @@ class RotationRecord:
     """The last rotation.
 
     Attributes:
-        rotated_at: Time of the rotation, in UTC. For a change outside Pulumi, the time of its
-            detection. None if it is not known.
+        rotated_at: Time of the response to the reset, in UTC. For a change outside Pulumi, the time
+            of its detection. None if it is not known, as after an adoption.
+        adopted_at: Time of the adoption, in UTC, until the first rotation. The credential is older.
         count: Number of rotations by this resource.
         reason: Reason of the rotation. None if it is not known.
         triggers: The triggers at that rotation.
@@ -83,16 +84,24 @@ class RotationRecord:
     reason: Reason | None = None
     triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     verification: Verification | None = None
+    adopted_at: datetime | None = None
+
+    @property
+    def counts_from(self) -> datetime | None:
+        """The time from which age and schedule count."""
+        return self.rotated_at or self.adopted_at
 
 
 @dataclass(frozen=True)
 class PendingRotation:
-    """A rotation whose outcome is indeterminate. It is newer than the last known one.
+    """A rotation whose new credential is not known. It is newer than the last known one.
 
     Attributes:
         reason: Reason of the rotation.
         triggers: The triggers at that rotation.
+        applied: Whether the API has certainly applied the reset.
     """
 
     reason: Reason
     triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    applied: bool = False

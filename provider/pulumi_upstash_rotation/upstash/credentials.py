@@ -1,13 +1,23 @@
-"""The three credentials that a reset replaces, and the URLs that hold them."""
+"""The three credentials that a reset replaces, the URLs that hold them, and a database's label."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MAX_CREDENTIAL_LENGTH: Final = 4096
+"""Longest text that counts as a credential. Upstash's own are far shorter."""
+MAX_SHOWN_NAME: Final = 64
+"""Number of characters of a database's name that a message shows."""
+_MASKED: Final = re.compile(
+    r"[*\u2022\u25cf]{3}|^(\W{4,}|x{4,}|<.*>|\[.*\]|hidden|masked|redacted|none|null)$", re.IGNORECASE
+)
+"""A text that only stands for a credential, such as `********`."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +40,9 @@ class Credentials:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Credentials:
-        """Return the credentials in values by the API's names. An empty text counts as absent."""
+        """Return the credentials in values by the API's names. Any other text counts as absent."""
         texts = {name: values.get(name) for name in CREDENTIAL_NAMES}
-        return cls(**{name: text for name, text in texts.items() if isinstance(text, str) and text})
+        return cls(**{name: text for name, text in texts.items() if is_credential(text)})
 
     def known(self) -> dict[str, str]:
         """Return the known credentials, in clear, by the API's names."""
@@ -44,8 +54,24 @@ class Credentials:
         return Credentials(**{**other.known(), **self.known()})
 
 
+def is_credential(value: object) -> TypeGuard[str]:
+    """Return whether a value can be a credential: a text that is not empty, masked or huge."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_CREDENTIAL_LENGTH
+        and not _MASKED.search(value)
+    )
+
+
 CREDENTIAL_NAMES = tuple(each.name for each in fields(Credentials))
 """The API's names of the credentials."""
+
+
+def database_label(database_id: str, name: str | None) -> str:
+    """Return what messages call a database: its name, if that is known, and its id."""
+    if not name:
+        return f"Redis database {database_id!r}"
+    return f"Redis database {name[:MAX_SHOWN_NAME]!a} ({database_id})"
 
 
 def connection_urls(

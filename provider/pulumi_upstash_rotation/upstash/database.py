@@ -23,14 +23,24 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from pulumi_upstash_rotation.errors import UnreadableResponseError
-from pulumi_upstash_rotation.values import MAX_EXACT_INTEGER, utf8
+from pulumi_upstash_rotation.values import MAX_DEPTH, MAX_EXACT_INTEGER, utf8
 
-from .credentials import CREDENTIAL_NAMES, Credentials, connection_urls
+from .credentials import (
+    CREDENTIAL_NAMES,
+    Credentials,
+    connection_urls,
+    database_label,
+    is_credential,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic import ValidationInfo
+
+
+def _stands_for_none(value: object) -> bool:
+    return not value or (isinstance(value, str) and not is_credential(value))
 
 
 def _decimal(value: object) -> object:
@@ -40,7 +50,9 @@ def _decimal(value: object) -> object:
 
 Integer = Annotated[int, Field(ge=-MAX_EXACT_INTEGER, le=MAX_EXACT_INTEGER)]
 DecimalString = Annotated[str, BeforeValidator(_decimal), Field(pattern=r"^-?[0-9]+$")]
-Credential = Annotated[SecretStr | None, BeforeValidator(lambda value: value or None)]
+Credential = Annotated[
+    SecretStr | None, BeforeValidator(lambda value: None if _stands_for_none(value) else value)
+]
 
 _Mismatches: TypeAlias = "dict[tuple[type[BaseModel], str], Any]"
 
@@ -164,6 +176,17 @@ class Database(_ApiModel):
         secrets = {name: SecretStr(known[name]) for name in known}
         return self.model_copy(update={**dict.fromkeys(CREDENTIAL_NAMES), **secrets})
 
+    def completed_by(self, other: Database) -> Database:
+        """Return this database. `other` fills in missing attributes, but no credential."""
+        names = type(self).model_fields.keys() - CREDENTIAL_NAMES
+        missing = [name for name in names if getattr(self, name) is None]
+        return self.model_copy(update={name: getattr(other, name) for name in missing})
+
+    @property
+    def label(self) -> str:
+        """Name and id, for messages. Any member of the account can choose the name."""
+        return database_label(self.database_id, self.database_name)
+
     @property
     def urls(self) -> dict[str, str]:
         """URLs for clients: see `connection_urls()`."""
@@ -206,12 +229,14 @@ def parse_database(body: object) -> Database:
     return Database.model_validate(_encodable(body), context={})
 
 
-def _encodable(value: Any) -> Any:  # noqa: ANN401  any JSON value in, the same shape out
+def _encodable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  any JSON value in, the same shape out
     match value:
+        case dict() | list() if depth > MAX_DEPTH:
+            return None  # too deep for Pulumi
         case dict():
-            return {_encodable(key): _encodable(item) for key, item in value.items()}
+            return {utf8(key): _encodable(item, depth + 1) for key, item in value.items()}
         case list():
-            return [_encodable(item) for item in value]
+            return [_encodable(item, depth + 1) for item in value]
         case str():
             return utf8(value)
     return value

@@ -24,7 +24,9 @@ from pulumi_upstash_rotation.http.client import HttpClient, Report, Request
 from pulumi_upstash_rotation.http.rate_limit import RateLimit
 from pulumi_upstash_rotation.http.retries import Effect
 
+from .credentials import database_label
 from .database import Database, parse_database
+from .response import OtherDatabaseError, Reading, read_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +49,23 @@ class DeveloperApi:
         self._connect = connect
         self._report = report
 
-    def reset_password(self, database_id: str) -> Database:
+    @property
+    def user(self) -> str:
+        """The account's e-mail.
+
+        Raises:
+            ConfigurationError: The account's settings are missing or unusable.
+        """
+        return self._connect().user
+
+    def reset_password(self, database_id: str, name: str | None = None) -> Reading:
         """Reset a Redis database's password and REST tokens: `POST /v2/redis/reset-password/{id}`.
 
         Not idempotent: each reset revokes the credentials of the one before.
+
+        Args:
+            database_id: Id of the database.
+            name: Its name, for messages. None if it is not known.
 
         Raises:
             ConfigurationError: The account's settings are missing or unusable.
@@ -63,16 +78,26 @@ class DeveloperApi:
             "POST",
             f"/v2/redis/reset-password/{quote(database_id, safe='')}",
             Effect.NON_IDEMPOTENT,
-            f"reset the password of Redis database {database_id!r}",
+            f"reset the password of {database_label(database_id, name)}",
             if_not_applied="the password has not changed",
             if_maybe_applied="the password may have changed",
         )
-        return self._database(request, database_id)
+        try:
+            body, complete = self._send(request), True
+        except UnreadableResponseError as error:
+            if not error.received:
+                raise
+            body, complete = error.received, False
+        return _reading(request, body, database_id, complete=complete)
 
-    def get_database(self, database_id: str) -> Database:
+    def get_database(self, database_id: str, name: str | None = None) -> Database:
         """Read a Redis database: `GET /v2/redis/database/{id}`.
 
         The response holds the credentials unless the account or Credential Protection hides them.
+
+        Args:
+            database_id: Id of the database.
+            name: Its name, for messages. None if it is not known.
 
         Raises:
             ConfigurationError: The account's settings are missing or unusable.
@@ -82,9 +107,9 @@ class DeveloperApi:
             "GET",
             f"/v2/redis/database/{quote(database_id, safe='')}",
             Effect.READ,
-            f"read Redis database {database_id!r}",
+            f"read {database_label(database_id, name)}",
         )
-        return self._database(request, database_id)
+        return _reading(request, self._send(request), database_id).database
 
     def list_databases(self) -> list[Database]:
         """Read the account's Redis databases: `GET /v2/redis/databases`.
@@ -103,18 +128,18 @@ class DeveloperApi:
             raise request.unreadable("its response is not a list of databases")
         return databases
 
-    def _database(self, request: Request, database_id: str) -> Database:
-        body = self._send(request)
-        try:
-            database = parse_database(json.loads(body))
-        except (ValueError, RecursionError, UnreadableResponseError):
-            raise request.unreadable("its response is not a Database object") from None
-        if database.database_id != database_id:
-            raise request.unreadable("its response is about another database")
-        return database
-
     def _send(self, request: Request) -> bytes:
         return self._connect().send(request, self._report)
+
+
+def _reading(request: Request, body: bytes, database_id: str, *, complete: bool = True) -> Reading:
+    try:
+        return read_database(body, database_id, complete=complete)
+    except OtherDatabaseError:
+        raise request.unreadable("its response is about another database") from None
+    except UnreadableResponseError:
+        what = "is not a Database object" if complete else "broke off"
+        raise request.unreadable(f"its response {what}") from None
 
 
 _REJECTIONS: Final[dict[int, tuple[type[ResponseStatusError], str]]] = {
@@ -153,7 +178,19 @@ def rejection(status: int, body: bytes) -> tuple[type[ResponseStatusError], str]
             "Resume it in the console"
         )
         return ResponseStatusError, what
+    if status == HTTPStatus.NOT_FOUND and not _is_json(body):
+        what = (
+            "responded with a page that is not the API's (404). Check the proxy and the API's URL"
+        )
+        return ResponseStatusError, what
     return _REJECTIONS.get(status, (ResponseStatusError, f"rejected the request ({status})"))
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict | str)
+    except (ValueError, RecursionError):
+        return False
 
 
 _one_at_a_time = threading.Lock()

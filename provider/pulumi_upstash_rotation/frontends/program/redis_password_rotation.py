@@ -14,11 +14,8 @@ from pulumi_upstash_rotation.errors import DuplicateDeclarationError
 from pulumi_upstash_rotation.frontends.dynamic import sdk
 from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
 from pulumi_upstash_rotation.resources.declarations import DECLARATIONS
-from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
-    NAME,
-    next_rotation_at,
-)
-from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS
+from pulumi_upstash_rotation.resources.redis_password_rotation.handler import next_rotation_at
+from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS, NAME
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
 from pulumi_upstash_rotation.rotation.inputs import find_problems
 from pulumi_upstash_rotation.values import is_json, mark_unknown
@@ -52,9 +49,14 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     """Id of the database. It is also the id of the resource."""
     triggers: pulumi.Output[Mapping[str, Any]]
     """Triggers at the last rotation. Secret, because any of them may be a secret."""
-    rotated_at: pulumi.Output[str]
-    """Time of the last reset, in RFC 3339 and UTC. After a reset outside Pulumi it is the time of
-    the refresh that detected it."""
+    rotated_at: pulumi.Output[str | None]
+    """Time of the response to the last reset, in RFC 3339 and UTC. After a reset outside Pulumi it
+    is the time of the refresh that detected it. None for an adopted password, whose age is not
+    known."""
+    adopted_at: pulumi.Output[str | None]
+    """Time at which this resource took over the current password, in RFC 3339 and UTC. None once
+    the password has been reset. Age and schedule count from this time, but the password is
+    older."""
     rotation_count: pulumi.Output[int]
     """Number of rotations by this resource."""
     rotation_cause: pulumi.Output[str | None]
@@ -263,11 +265,12 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         """Time of the next rotation, in RFC 3339 and UTC. None without age and schedule."""
 
         def moment(values: Sequence[Any]) -> str | None:
-            rotated_at, (rotation_days, rotation_schedule) = values
+            rotated_at, adopted_at, (rotation_days, rotation_schedule) = values
             arguments = {"rotation_days": rotation_days, "rotation_schedule": rotation_schedule}
-            return next_rotation_at(rotated_at, arguments)
+            return next_rotation_at(rotated_at or adopted_at, arguments)
 
-        return pulumi.Output.all(self.rotated_at, self._time_reasons).apply(moment)
+        counts_from = (self.rotated_at, self.adopted_at)
+        return pulumi.Output.all(*counts_from, self._time_reasons).apply(moment)
 
     @property
     def attributes(self) -> dict[str, pulumi.Output[Any]]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from pulumi_upstash_rotation.values import Unknown
 
+NAME: Final = "RedisPasswordRotation"
+"""Name of the resource, as programs know it."""
 _DATABASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 

@@ -1,9 +1,8 @@
-"""Operations on a database: preflight read, reset, compare, revoke."""
+"""Operations on a database: preflight read, reset, compare, confirm a deletion, revoke."""
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pulumi_upstash_rotation.errors import (
@@ -13,202 +12,314 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
-from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation, reconcile
+from pulumi_upstash_rotation.resources.secured import UNEXPECTED as MAY_HAVE_CHANGED
+from pulumi_upstash_rotation.rotation.reconciliation import (
+    Reconciliation,
+    fingerprint,
+    remember,
+)
 from pulumi_upstash_rotation.rotation.record import Cause, Reason, RotationRecord
+from pulumi_upstash_rotation.upstash.credentials import Credentials
 from pulumi_upstash_rotation.values import Verification
 
-from .state import Snapshot
+from .state import SUSPENDED, Snapshot, State
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from pulumi_upstash_rotation.resources.seam import Operation
+    from pulumi_upstash_rotation.resources.secured import Kept
     from pulumi_upstash_rotation.upstash.database import Database
 
-    from .state import State
-
 MAX_RESETS: Final = 3
-MAX_READS: Final = 4
-MAY_HAVE_CHANGED: Final = (
-    "the password may have changed. Run `pulumi up` again. It checks the database and resets again "
-    "if needed"
-)
+MAX_READS: Final = 6
+"""Reads after a reset. With the waits between them they allow for a read that is 15 s late."""
+TRY_SECONDS: Final = 5.0
+"""Maximum time of the login that finds out whether a stored password is live."""
 NOT_RETURNED: Final = (
     "the API does not return it (Credential Protection, or the type of account). Password, tokens "
     "and redis_url are None"
 )
+SUSPENDED_DATABASE: Final = "is suspended and cannot be reset"
+HOW_TO_RESUME: Final = "nothing has changed. Resume it in the Upstash console first"
 
 
-def preflight_read(operation: Operation, database_id: str) -> Database:
-    """Read a database before its first reset, to know the previous password.
+class NewCredentialsUnknownError(IndeterminateOutcomeError):
+    """The API has applied a reset, but the new credentials could not be read."""
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """A database after a reset.
+
+    Attributes:
+        database: The database with its new credentials, as far as they are known.
+        was_read: Whether the credentials are from a read. The response to the reset had none.
+    """
+
+    database: Database
+    was_read: bool = False
+
+
+def preflight_read(operation: Operation, database_id: str, name: str | None = None) -> Database:
+    """Read a database before a reset, to know the password that the reset replaces.
+
+    What the state holds may be out of date, because a user may have reset the password since then.
 
     Raises:
         ApiError: There is no such database, it could not be read, or it cannot be reset. Nothing
             has changed.
     """
-    database = operation.account.api.get_database(database_id)
-    if database.state == "suspended":
-        raise ApiError(
-            f"Redis database {database_id!r} is suspended and cannot be reset",
-            "nothing has changed. Resume it in the Upstash console first",
-        )
+    database = operation.account.api.get_database(database_id, name)
+    if database.state == SUSPENDED:
+        raise ApiError(f"{database.label} {SUSPENDED_DATABASE}", HOW_TO_RESUME)
     return database
 
 
-def reset(operation: Operation, database_id: str, *, previous: str | None) -> Database:
+def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
     """Reset a database's password and return it with its new credentials.
 
     The documented response has no credentials. If they are missing, this function reads the
-    database. It never raises after a reset that happened.
+    database. `kept` holds the pending rotation. This function drops it only if the API has
+    certainly rejected every reset.
 
     Args:
         operation: The context of the call.
-        database_id: Id of the database.
-        previous: The previous password. None if it is not known.
+        before: The state just before, as the preflight read found it.
+        kept: What the state must hold if this fails.
 
     Raises:
+        NewCredentialsUnknownError: The password has changed, and the new one is not known.
         IndeterminateOutcomeError: The password may have changed.
         ApiError: The password has not changed.
     """
-    database = _reset_until_known(operation, database_id, previous)
-    if database.credentials.password:
-        return database
+    rotated = _reset_until_known(operation, before, kept)
+    if rotated.database.credentials.password:
+        return rotated
     try:
-        database = _read_new(operation, database_id, previous)
+        database = _read_new(operation, before)
     except ApiError as error:
-        operation.reporter.warning(
-            f"the password was reset, but the new one could not be read ({error.problem}). "
-            "Run `pulumi refresh`"
-        )
-    else:
-        if not database.credentials.password:
-            operation.reporter.warning(f"the password was reset, but {NOT_RETURNED}")
-    return database
+        problem = f"the password of {before.label} was reset, but {error.problem}"
+        raise NewCredentialsUnknownError(problem, "run `pulumi up` again to read it") from None
+    if not database.credentials.password:
+        operation.reporter.warning(f"the password was reset, but {NOT_RETURNED}")
+        # A response without a password may still hold a token.
+        shown = rotated.database.credentials.completed_by(database.credentials)
+        return Rotated(database.with_credentials(shown), was_read=True)
+    return Rotated(database, was_read=True)
 
 
-def _read_new(operation: Operation, database_id: str, previous: str | None) -> Database:
+def read_again(operation: Operation, before: State, rotated: Rotated) -> Rotated | None:
+    """Return a database whose credentials the database has rejected, if a later read shows others.
+
+    None if the API still returns the same ones, or if the credentials are those of the response.
+    """
+    if not rotated.was_read:
+        return None
+    operation.sleep(1)
+    try:
+        database = _read_new(operation, before)
+    except ApiError:
+        return None
+    live = database.credentials.password
+    changed = live and live != rotated.database.credentials.password
+    return Rotated(database, was_read=True) if changed else None
+
+
+def _read_new(operation: Operation, before: State) -> Database:
     """Return a database after a reset whose response had no password.
 
     Raises:
-        ApiError: The read failed, or the API still returns the previous password.
+        ApiError: The read failed, or the API still returns an earlier password.
     """
+    last = ApiError("")
     for attempt in range(MAX_READS):
         if attempt:
             operation.sleep(attempt)
         try:
-            database = operation.account.api.get_database(database_id)
-        except UnreadableResponseError as error:
-            last: ApiError = error
+            database = _get(operation, before)
+        except ApiError as error:
+            last = ApiError(f"the new one could not be read ({error.problem})")
             continue
-        if reconcile(previous, database.credentials.password) is not Reconciliation.SAME:
+        live = database.credentials.password
+        if live is None or _is_new(before, live):
             return database
-        last = ApiError("the API still returns the previous one")
+        last = ApiError("the API still returns an earlier one")
     raise last
 
 
-def _reset_until_known(operation: Operation, database_id: str, previous: str | None) -> Database:
+def _is_new(before: State, live: str) -> bool:
+    return before.compare(live) not in (Reconciliation.SAME, Reconciliation.EARLIER)
+
+
+def _reset_until_known(operation: Operation, before: State, kept: Kept) -> Rotated:
     """Reset until a reset has certainly happened, at most `MAX_RESETS` times.
 
-    | response           | live password                | outcome                         |
-    | ------------------ | ---------------------------- | ------------------------------- |
-    | readable           |                              | happened                        |
-    | rejected           |                              | this reset did not happen       |
-    | any other, or none | not the previous one         | happened                        |
-    | any other, or none | the previous one             | did not happen, so reset again  |
-    | unreadable success | returned, previous not known | happened                        |
-    | any other, or none | any other case               | indeterminate, so reset again   |
+    | response           | live password                        | outcome                        |
+    | ------------------ | ------------------------------------ | ------------------------------ |
+    | readable           |                                      | happened                       |
+    | rejected           |                                      | this reset did not happen      |
+    | any other, or none | a new one; the previous one is known | happened                       |
+    | unreadable success | a new one                            | happened                       |
+    | any other, or none | any other case                       | indeterminate, so reset again  |
+
+    A password is new if it is not the previous one, which a read before the reset returned, and
+    none of the earlier ones. The previous one proves nothing, because the read may be late.
 
     A rejected reset raises. The error is indeterminate if the reset before it was. After an
     indeterminate outcome a reset is safe. Only a password that nobody knows locks users out.
     """
-    indeterminate = False
+    applied = indeterminate = False
     for attempt in range(MAX_RESETS):
         if attempt:
             operation.sleep(attempt)
         try:
-            return operation.account.api.reset_password(database_id)
+            reading = operation.account.api.reset_password(before.database_id, before.database_name)
         except (UnreadableResponseError, IndeterminateOutcomeError, ServerError) as error:
             last = error
         except ApiError as error:
             if indeterminate:  # the API rejected this reset, but may have applied the one before
-                raise IndeterminateOutcomeError(error.problem, MAY_HAVE_CHANGED) from None
+                raise _unknown(error.problem, applied=applied) from None
+            kept.nothing()
             raise
+        else:
+            if reading.oddity:
+                operation.reporter.warning(f"the response to the reset {reading.oddity}")
+            return Rotated(reading.database)
+        indeterminate = True
+        applied = applied or isinstance(last, UnreadableResponseError)
         operation.reporter.info(
             f"{last.problem}. Reading the database to check whether the password changed"
         )
-        database = _read_or_none(operation, database_id)
+        database = _read_or_none(operation, before)
         live = database.credentials.password if database else None
-        found = reconcile(previous, live)
-        # A reset with an unreadable success was applied. So any live password is the new one.
-        only_new_is_known = isinstance(last, UnreadableResponseError) and not previous
-        if database and live and (found is Reconciliation.CHANGED or only_new_is_known):
-            return database
-        indeterminate = found is Reconciliation.INDETERMINATE
-    if indeterminate:
-        raise IndeterminateOutcomeError(last.problem, MAY_HAVE_CHANGED)
-    raise ApiError(last.problem, "a read of the database shows that the password has not changed")
+        known = applied or before.credentials.password
+        if database and live and known and _is_new(before, live):
+            return Rotated(database, was_read=True)
+    raise _unknown(last.problem, applied=applied)
 
 
-def _read_or_none(operation: Operation, database_id: str) -> Database | None:
+def _unknown(problem: str, *, applied: bool) -> IndeterminateOutcomeError:
+    if applied:
+        return NewCredentialsUnknownError(problem, MAY_HAVE_CHANGED)
+    return IndeterminateOutcomeError(problem, MAY_HAVE_CHANGED)
+
+
+def _read_or_none(operation: Operation, before: State) -> Database | None:
     try:
-        return operation.account.api.get_database(database_id)
+        return _get(operation, before)
     except ApiError:
         return None
+
+
+def _get(operation: Operation, state: State) -> Database:
+    return operation.account.api.get_database(state.database_id, state.database_name)
 
 
 def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconciliation, Snapshot]:
     """Compare the live password with the stored one, and return the new snapshot.
 
-    If they differ, the pending rotation has happened. Without a pending rotation a user has reset
-    the password outside Pulumi. If the API returns no credentials, the snapshot keeps the stored
-    ones.
+    If the live one is new, the pending rotation has happened. Without a pending rotation a user has
+    reset the password outside Pulumi. If the API returns no credentials, or earlier ones, the
+    snapshot keeps the stored ones.
     """
-    record, pending = state.record, state.pending
+    record, pending, earlier = state.record, state.pending, state.earlier
     live, stored = database.credentials.password, state.credentials.password
-    found = reconcile(stored, live)
+    found = state.compare(live)
+    if found is Reconciliation.INDETERMINATE and live and pending and pending.applied:
+        found = Reconciliation.CHANGED  # the reset has happened, so any password but these is new
     not_tried = Verification(verified=False, message="not verified: a refresh found this password")
     stale = state.engine_inputs_stale
-    if found is Reconciliation.CHANGED and pending:
-        stale = True  # the engine still holds the inputs of the rotation before
-        record = RotationRecord(now, record.count + 1, pending.reason, pending.triggers, not_tried)
-        pending = None
-    elif found is Reconciliation.CHANGED:
-        external = Reason(Cause.EXTERNAL)
-        record = replace(record, rotated_at=now, reason=external, verification=not_tried)
+    if found is Reconciliation.CHANGED:
+        if stored:
+            earlier = remember(earlier, fingerprint(state.database_id, stored))
+        if pending:
+            stale = True  # the engine still holds the inputs of the rotation before
+            count = record.count + 1
+            record = RotationRecord(now, count, pending.reason, pending.triggers, not_tried)
+            pending = None
+        else:
+            external = Reason(Cause.EXTERNAL)
+            record = replace(
+                record, rotated_at=now, adopted_at=None, reason=external, verification=not_tried
+            )
     else:
-        completed = database.credentials.completed_by(state.credentials)
-        database = database.with_credentials(completed)
-        if live and not stored:
+        read = Credentials() if found is Reconciliation.EARLIER else database.credentials
+        database = database.with_credentials(read.completed_by(state.credentials))
+        if live and not stored and found is not Reconciliation.EARLIER:
             record = replace(record, verification=not_tried)
     return found, Snapshot(
         database,
         record,
         pending,
+        earlier,
         rotate_on_delete=state.rotate_on_delete,
         engine_inputs_stale=stale,
     )
 
 
+def confirm_deletion(operation: Operation, state: State) -> None:
+    """Return only if a database that a read did not find is certainly deleted.
+
+    A 404 alone can come from a proxy, from a wrong base URL, or from another account.
+
+    Raises:
+        ApiError: It may still exist. Nothing has changed.
+    """
+    way_out = (
+        "the state has not changed. Check the account and the API's URL. If the database is "
+        "deleted, remove the resource with `pulumi state delete`"
+    )
+    missing = f"{state.label} was not found (404)"
+    api = operation.account.api
+    databases = api.list_databases()
+    if any(each.database_id.casefold() == state.database_id.casefold() for each in databases):
+        raise ApiError(f"{missing}, but the list of databases has it", way_out)
+    owners = {each.customer_id.casefold() for each in databases if each.customer_id}
+    if (state.customer_id or "").casefold() not in (owners or {api.user.casefold()}):
+        owner = f"the account {state.customer_id!r}" if state.customer_id else "an unknown account"
+        raise ApiError(
+            f"{missing}. The state has it from {owner}, and this may be another", way_out
+        )
+
+
 def revoke(operation: Operation, state: State) -> None:
     """Reset a database's password if it is the stored one. The stored password is then useless.
 
-    Any other live password stays, because the replacement of this resource may use it.
+    It also resets the password that its own pending rotation may have made. Any other live password
+    stays, because somebody else may use it.
 
     Raises:
         ApiError: The reset failed. The text states whether the password may have changed.
     """
     api = operation.account.api
     try:
-        live = api.get_database(state.database_id).credentials.password
+        database = _get(operation, state)
     except DatabaseNotFoundError:
+        confirm_deletion(operation, state)
         return
-    match reconcile(state.credentials.password, live):
-        case Reconciliation.SAME:
-            with contextlib.suppress(UnreadableResponseError):  # the API has applied the reset
-                api.reset_password(state.database_id)
-        case Reconciliation.INDETERMINATE:
-            operation.reporter.warning(
-                f"the password of Redis database {state.database_id!r} was not reset although "
-                "rotate_on_delete is True. The live or the stored password is not known, so the "
-                "provider cannot compare them"
-            )
+    found = state.compare(database.credentials.password)
+    if found in (Reconciliation.INDETERMINATE, Reconciliation.EARLIER):
+        found = _try_stored(operation, database, state)
+    if found is Reconciliation.SAME or (found is Reconciliation.CHANGED and state.pending):
+        try:
+            api.reset_password(state.database_id, state.database_name)
+        except UnreadableResponseError:
+            return  # the API has applied the reset
+    elif found is not Reconciliation.CHANGED:
+        operation.reporter.warning(
+            f"the password of {state.label} was not reset although rotate_on_delete is True. The "
+            "live or the stored password is not known, so the provider cannot compare them"
+        )
+
+
+def _try_stored(operation: Operation, database: Database, state: State) -> Reconciliation:
+    """Compare the live password with the stored one by a login."""
+    if not state.credentials:
+        return Reconciliation.INDETERMINATE
+    tried = operation.account.verify(
+        database.with_credentials(state.credentials), Credentials(), timeout_seconds=TRY_SECONDS
+    )
+    if tried.verified:
+        return Reconciliation.SAME
+    return Reconciliation.CHANGED if tried.rejected else Reconciliation.INDETERMINATE

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pulumi_upstash_rotation.rotation.record import PendingRotation, Reason, RotationRecord
-from pulumi_upstash_rotation.upstash.credentials import CREDENTIAL_NAMES, Credentials
+from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation, fingerprint, reconcile
+from pulumi_upstash_rotation.rotation.record import (
+    Cause,
+    PendingRotation,
+    Reason,
+    RotationRecord,
+)
+from pulumi_upstash_rotation.upstash.credentials import (
+    CREDENTIAL_NAMES,
+    Credentials,
+    database_label,
+)
 from pulumi_upstash_rotation.values import UNKNOWN, Verification, format_time, parse_time, storable
 
 if TYPE_CHECKING:
@@ -21,9 +30,14 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 1
 """Version of the outputs' layout. A change of how to read released states raises it."""
 
+SUSPENDED: Final = "suspended"
+"""The API's state of a database that cannot be reset."""
+
 SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_secret_attributes")
 SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
 """Triggers are among them, because a plain trigger may have been a secret at the last rotation."""
+
+_PENDING: Final = ("pending_rotation", "pending_triggers", "pending_applied")
 
 ESSENTIAL: Final = (
     "database_id",
@@ -31,13 +45,15 @@ ESSENTIAL: Final = (
     "redis_url",
     "rest_url",
     "triggers",
-    "pending_rotation",
-    "pending_triggers",
+    *_PENDING,
+    "earlier_fingerprints",
     "rotated_at",
+    "adopted_at",
     "rotation_count",
     "rotation_cause",
     "credential_fingerprint",
     "rotate_on_delete",
+    "customer_id",
     "schema_version",
 )
 """Outputs without which a credential or a pending rotation would be lost."""
@@ -52,6 +68,7 @@ _RENAMED: Final = {
 CHANGED_BY_ROTATION: Final = (
     *SECRET_OUTPUTS,
     "rotated_at",
+    "adopted_at",
     "rotation_count",
     "rotation_cause",
     "triggers",
@@ -70,17 +87,37 @@ class State:
         record: The last rotation.
         credentials: The stored credentials.
         pending: A rotation whose outcome is indeterminate. None without one.
+        earlier: Fingerprints of earlier passwords, the newest last. None of them may be taken for a
+            new one.
         rotate_on_delete: The argument, as last declared.
         engine_inputs_stale: A refresh has found that a failed update did rotate. The engine still
             holds the inputs of the rotation before. So it finds no change where triggers differ.
+        database_name: Name of the database, for messages. None if it is not known.
+        customer_id: The account that owns the database. None if it is not known.
+        suspended: Whether the database was suspended when it was last read.
     """
 
     database_id: str
     record: RotationRecord = field(default_factory=RotationRecord)
     credentials: Credentials = field(default_factory=Credentials)
     pending: PendingRotation | None = None
+    earlier: tuple[str, ...] = ()
     rotate_on_delete: bool = False
     engine_inputs_stale: bool = False
+    database_name: str | None = None
+    customer_id: str | None = None
+    suspended: bool = False
+
+    @property
+    def label(self) -> str:
+        """What messages call the database."""
+        return database_label(self.database_id, self.database_name)
+
+    def compare(self, live: str | None) -> Reconciliation:
+        """Compare the live password with the stored one."""
+        return reconcile(
+            self.credentials.password, live, scope=self.database_id, earlier=self.earlier
+        )
 
 
 @dataclass(frozen=True)
@@ -91,6 +128,7 @@ class Snapshot:
         database: The database, with its live credentials as far as they are known.
         record: The last rotation.
         pending: As for `State`.
+        earlier: As for `State`.
         rotate_on_delete: As for `State`.
         engine_inputs_stale: As for `State`.
     """
@@ -98,6 +136,7 @@ class Snapshot:
     database: Database
     record: RotationRecord
     pending: PendingRotation | None = None
+    earlier: tuple[str, ...] = ()
     rotate_on_delete: bool = False
     engine_inputs_stale: bool = False
 
@@ -108,8 +147,12 @@ class Snapshot:
             self.record,
             self.database.credentials,
             self.pending,
+            self.earlier,
             rotate_on_delete=self.rotate_on_delete,
             engine_inputs_stale=self.engine_inputs_stale,
+            database_name=self.database.database_name,
+            customer_id=self.database.customer_id,
+            suspended=self.database.state == SUSPENDED,
         )
 
 
@@ -129,13 +172,22 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
         return value if isinstance(value, Mapping) else {}
 
     message, cause = text("verification"), text("rotation_cause")
+    reason = Reason.parse(cause) if cause else None
     pending = text("pending_rotation")
+    rotated_at, adopted_at = (
+        parse_time(outputs.get(name)) for name in ("rotated_at", "adopted_at")
+    )
+    if reason == Reason(Cause.ADOPTED):
+        # The first versions wrote the time of an adoption as that of a rotation.
+        rotated_at, adopted_at = None, adopted_at or rotated_at
+    earlier = outputs.get("earlier_fingerprints")
     return State(
         database_id=text("database_id") or "",
         record=RotationRecord(
-            rotated_at=parse_time(outputs.get("rotated_at")),
+            rotated_at=rotated_at,
+            adopted_at=adopted_at,
             count=_count(outputs),
-            reason=Reason.parse(cause) if cause else None,
+            reason=reason,
             triggers=values("triggers"),
             verification=(
                 Verification(outputs.get("verified") is True, message) if message else None
@@ -143,10 +195,20 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
         ),
         credentials=Credentials.of(outputs),
         pending=(
-            PendingRotation(Reason.parse(pending), values("pending_triggers")) if pending else None
+            PendingRotation(
+                Reason.parse(pending),
+                values("pending_triggers"),
+                applied=outputs.get("pending_applied") is True,
+            )
+            if pending
+            else None
         ),
+        earlier=tuple(map(str, earlier)) if isinstance(earlier, list | tuple) else (),
         rotate_on_delete=outputs.get("rotate_on_delete") is True,
         engine_inputs_stale=outputs.get("engine_inputs_stale") is True,
+        database_name=text("database_name"),
+        customer_id=text("customer_id"),
+        suspended=outputs.get("state") == SUSPENDED,
     )
 
 
@@ -174,11 +236,13 @@ def to_outputs(snapshot: Snapshot) -> dict[str, Any]:
         "extra_secret_attributes": secret,
         "triggers": record.triggers,
         "rotated_at": record.rotated_at and format_time(record.rotated_at),
+        "adopted_at": record.adopted_at and format_time(record.adopted_at),
         "rotation_count": record.count,
         "rotation_cause": record.reason and str(record.reason),
         "verified": verification and verification.verified,
         "verification": verification and verification.message,
         "credential_fingerprint": _fingerprint(snapshot),
+        "earlier_fingerprints": list(snapshot.earlier) or None,
         "rotate_on_delete": snapshot.rotate_on_delete,
         "engine_inputs_stale": snapshot.engine_inputs_stale or None,
         "schema_version": SCHEMA_VERSION,
@@ -189,10 +253,34 @@ def to_outputs(snapshot: Snapshot) -> dict[str, Any]:
 
 def with_pending(outputs: Mapping[str, Any], pending: PendingRotation) -> dict[str, Any]:
     """Return outputs that also hold a pending rotation."""
+    kept = {name: value for name, value in outputs.items() if name not in _PENDING}
     return {
-        **outputs,
+        **kept,
         "pending_rotation": str(pending.reason),
         "pending_triggers": storable(pending.triggers),
+        **({"pending_applied": True} if pending.applied else {}),
+    }
+
+
+def with_new_credentials(outputs: Mapping[str, Any], snapshot: Snapshot) -> dict[str, Any]:
+    """Return the fewest outputs that keep a rotation: earlier ones and the new credentials.
+
+    Of the response it reads nothing else, because other values may be impossible to store.
+    """
+    database, record = snapshot.database, snapshot.record
+    replaced = (*CREDENTIAL_NAMES, "redis_url", *_PENDING, "adopted_at")
+    before = {name: outputs[name] for name in ESSENTIAL if name in outputs and name not in replaced}
+    return {
+        **before,
+        **database.credentials.known(),
+        **database.urls,
+        "triggers": storable(record.triggers),
+        "rotated_at": record.rotated_at and format_time(record.rotated_at),
+        "rotation_count": record.count,
+        "rotation_cause": record.reason and str(record.reason),
+        "credential_fingerprint": _fingerprint(snapshot),
+        "earlier_fingerprints": list(snapshot.earlier),
+        "rotate_on_delete": snapshot.rotate_on_delete,
     }
 
 
@@ -244,11 +332,9 @@ def _fingerprint(snapshot: Snapshot) -> str:
     it also changes after a reset outside Pulumi.
     """
     record = snapshot.record
-    when = record.rotated_at and format_time(record.rotated_at)  # as the state keeps it
+    when = record.counts_from and format_time(record.counts_from)  # as the state keeps it
     seed = snapshot.database.credentials.password or f"{when} {record.count}"
-    # Upstash's passwords are too long to be guessed. The id keeps two databases apart.
-    digest = hashlib.sha256(f"{snapshot.database.database_id} {seed}".encode())
-    return digest.hexdigest()[:16]
+    return fingerprint(snapshot.database.database_id, seed)
 
 
 def _split_undocumented(database: Database) -> tuple[dict[str, Any], dict[str, Any]]:
