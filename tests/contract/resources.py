@@ -99,7 +99,7 @@ RESOURCES: Final = (
         empty=lambda: _failing(DatabaseNotFoundError("none (404)", "nothing", status=404)),
         calls={
             "create": ["get", "reset"],
-            "update": ["reset"],
+            "update": ["get", "reset"],
             "resolving update": ["get"],
             "read": ["get"],
             "delete": [],

@@ -44,7 +44,27 @@ def problem_of(name: str, value: object) -> str:
     "value", ["x", 7, [], ["a"], True, {1: "x"}, {"a": object()}, {"a": [{3}]}]
 )
 def test_triggers_that_are_no_map_of_json_values_are_a_problem(value: Any) -> None:
-    assert problem_of("triggers", value) == f"triggers {BAD_TRIGGERS}"
+    assert problem_of("triggers", value).startswith(f"triggers {BAD_TRIGGERS}")
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": [value]}
+    return value
+
+
+@pytest.mark.parametrize("levels", [17, 400, 100_000])
+def test_triggers_that_are_nested_too_deep_are_a_problem(levels: int) -> None:
+    assert problem_of("triggers", nested(levels)).endswith("may be 32 levels deep")
+
+
+def test_triggers_that_are_too_large_are_a_problem_that_names_the_limit() -> None:
+    assert problem_of("triggers", {"a": "x" * (64 << 10)}) == (
+        "triggers must be at most 65536 bytes as JSON, but has 65545. Use a digest of a large value"
+    )
+    assert not find_problems(CHECKS, {"triggers": {"a": "x" * (63 << 10), "b": UNKNOWN}})
+    assert not find_problems(CHECKS, {"triggers": nested(16)})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pulumi_upstash_rotation.upstash.response import Reading
 from pulumi_upstash_rotation.values import Verification
 
 from .clock import Clock
-from .payloads import DOCUMENTED, WITH_CREDENTIALS
+from .payloads import BEFORE_A_RESET, DOCUMENTED, WITH_CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,10 @@ class ScriptedUpstash:
     """An account whose Developer API and databases respond as a test wants.
 
     Args:
-        reset: Responses to resets, in turn. The last one stays. An exception is raised.
-        get: Responses to reads of a database, likewise.
+        reset: Responses to resets, in turn: JSON values or a `Reading`. The last one stays. An
+            exception is raised.
+        get: Responses to reads of a database, likewise. None for the previous credentials before
+            the first reset, and the new ones after it.
         listed: Responses to reads of all databases, likewise: a list of databases each.
         verification: What a database answers when it is tried.
 
@@ -71,7 +73,7 @@ class ScriptedUpstash:
         self,
         *,
         reset: Any = DOCUMENTED,
-        get: Any = WITH_CREDENTIALS,
+        get: Any = None,
         listed: Any = (),
         verification: Verification = ACCEPTED,
     ) -> None:
@@ -106,11 +108,12 @@ class ScriptedUpstash:
 
     user = "example@upstash.com"
 
-    def reset_password(self, database_id: str, name: str | None = None) -> Reading:
+    def reset_password(self, database_id: str, _name: str | None = None) -> Reading:
         self.databases.append(database_id)
-        return Reading(parse_database(self._respond("reset")))
+        response = self._respond("reset")
+        return response if isinstance(response, Reading) else Reading(parse_database(response))
 
-    def get_database(self, database_id: str, name: str | None = None) -> Database:
+    def get_database(self, database_id: str, _name: str | None = None) -> Database:
         self.databases.append(database_id)
         return parse_database(self._respond("get"))
 
@@ -121,6 +124,8 @@ class ScriptedUpstash:
         self.before_call()
         self.calls.append(call)
         responses = self._responses[call]
+        if responses == [None]:
+            return WITH_CREDENTIALS if "reset" in self.calls else BEFORE_A_RESET
         response = responses.pop(0) if len(responses) > 1 else responses[0]
         if isinstance(response, Exception):
             raise response

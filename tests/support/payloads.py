@@ -67,6 +67,14 @@ CREDENTIALS: Final[dict[str, str]] = {
 
 WITH_CREDENTIALS: Final[dict[str, Any]] = {**DOCUMENTED, **CREDENTIALS}
 
+PREVIOUS_CREDENTIALS: Final[dict[str, str]] = {
+    "password": "old-canary",
+    "rest_token": "old-token-canary",
+    "read_only_rest_token": "old-read-only-canary",
+}
+
+BEFORE_A_RESET: Final[dict[str, Any]] = {**DOCUMENTED, **PREVIOUS_CREDENTIALS}
+
 JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -118,7 +118,7 @@ def _best(value: object, database_id: str) -> dict[str, Any] | None:
     with_credentials = (
         each for each in mine if any(is_credential(each.get(name)) for name in CREDENTIAL_NAMES)
     )
-    named = (each for each in mine if each.get("database_id") is not None)
+    named = (each for each in mine if each.get("database_id"))
     found = next(with_credentials, None) or next(named, None)
     if found is None and others:
         raise OtherDatabaseError("the response is about another database")
@@ -141,7 +141,9 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
 
 def _is_about(found: object, database_id: str) -> bool:
     """Return whether an object with this id can describe the database that the request named."""
-    return not isinstance(found, str) or found.strip().casefold() == database_id.casefold()
+    if not isinstance(found, str) or not found.strip():
+        return True
+    return found.strip().casefold() == database_id.casefold()
 
 
 def _credentials_in(text: str, database_id: str) -> dict[str, str]:

@@ -35,7 +35,12 @@ from pulumi_upstash_rotation.values import UNKNOWN, Verification
 
 from ...support.account import ACCEPTED, ScriptedUpstash
 from ...support.clock import START as NOW
-from ...support.payloads import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
+from ...support.payloads import (
+    CREDENTIALS,
+    DATABASE_ID,
+    DOCUMENTED,
+    WITH_CREDENTIALS,
+)
 
 HANDLER: Final = RedisPasswordRotationHandler()
 PREVIOUS = "old-canary"
@@ -200,8 +205,9 @@ def test_create_reads_resets_and_stores_the_triggers() -> None:
 def test_create_with_rotate_on_create_false_adopts_and_only_reads() -> None:
     upstash = ScriptedUpstash()
     made = create(upstash, {"a": 1}, rotate_on_create=False)
-    assert summary(made) == (MADE, "adopted", 0, {"a": 1})
-    assert made.outputs["rotated_at"] == "2026-11-23T04:05:06Z"
+    assert summary(made) == (PREVIOUS, "adopted", 0, {"a": 1})
+    assert "rotated_at" not in made.outputs  # nobody knows how old the password is
+    assert made.outputs["adopted_at"] == "2026-11-23T04:05:06Z"
     assert upstash.calls == ["get"]
 
 
@@ -264,15 +270,17 @@ def test_verification_tries_the_new_credentials_and_the_previous_ones() -> None:
     assert (made.outputs["verified"], made.outputs["verification"]) == (True, ACCEPTED.message)
     previous = {**CREDENTIALS, "password": PREVIOUS, "rest_token": "old"}
     assert upstash.tried == [(CREDENTIALS, previous, 7)]
-    update(upstash, STORED, {"a": 2})
-    assert upstash.tried[1:] == [(CREDENTIALS, KNOWN_BEFORE, 10)]
+    upstash.tried.clear()
+    update(upstash, STORED, {"a": 2})  # without a token in the read, the stored one is known
+    assert upstash.tried == [(CREDENTIALS, {**previous}, 10)]
+    upstash.tried.clear()
     create(upstash, rotate_on_create=False)
-    assert upstash.tried[2:] == [(previous, {}, 10)]
+    assert upstash.tried == [(previous, {}, 10)]
     assert upstash.reporter.lines == []
 
 
 def test_pending_rotation_that_happened_is_verified_when_it_is_resolved() -> None:
-    upstash = ScriptedUpstash()
+    upstash = ScriptedUpstash(get=WITH_CREDENTIALS)
     done = update(upstash, PENDING, {"a": 2})
     assert done.outputs["verification"] == ACCEPTED.message
     assert upstash.tried == [(CREDENTIALS, KNOWN_BEFORE, 10)]
@@ -299,7 +307,7 @@ def test_verification_without_credentials_or_with_verify_false_tries_nothing(
     upstash = ScriptedUpstash(get=get)
     made = create(upstash, verify=verify)
     assert (made.outputs["verified"], made.outputs["verification"]) == (False, message)
-    assert len(upstash.reporter.warnings) == warnings
+    assert len(upstash.reporter.warnings) == 2 * warnings  # one is about the hidden password
     assert upstash.tried == []
 
 
@@ -307,7 +315,7 @@ def test_verification_without_credentials_or_with_verify_false_tries_nothing(
 def test_verification_is_prepared_unless_verify_is_false(verify: bool) -> None:
     upstash = ScriptedUpstash()
     create(upstash, verify=verify)
-    update(upstash, STORED, {"a": 2}, verify=verify)
+    update(upstash, PENDING, {"a": 2}, verify=verify)
     assert upstash.prepared == (2 if verify else 0)
 
 
@@ -335,11 +343,11 @@ def test_update_that_is_due_needs_credentials() -> None:
         HANDLER.update(DATABASE_ID, STORED, arguments_of({"a": 2}), no_account())
 
 
-def test_update_that_is_due_is_one_call() -> None:
+def test_update_that_is_due_reads_and_resets() -> None:
     upstash = ScriptedUpstash(reset=WITH_CREDENTIALS)
     done = update(upstash, STORED, {"a": 2})
     assert summary(done) == (MADE, "trigger: a", 4, {"a": 2})
-    assert upstash.calls == ["reset"]
+    assert upstash.calls == ["get", "reset"]
 
 
 def test_update_takes_the_engines_inputs_with_it() -> None:
@@ -356,7 +364,6 @@ def test_update_with_an_indeterminate_outcome_keeps_the_stored_outputs() -> None
     assert raised.value.id == DATABASE_ID
     assert raised.value.outputs == {
         **STORED,
-        "__provider": "pickle",
         "pending_rotation": "trigger: a",
         "pending_triggers": {"a": 2},
     }
@@ -498,9 +505,40 @@ def test_read_of_an_unchanged_database_keeps_its_history() -> None:
     assert found.outputs["rest_token"] == "old-token"
 
 
-def test_read_of_a_database_that_is_gone_finds_nothing() -> None:
-    upstash = ScriptedUpstash(get=DatabaseNotFoundError("x", status=404))
+GONE = DatabaseNotFoundError("x", status=404)
+OTHER = {**DOCUMENTED, "database_id": "other"}
+
+
+@pytest.mark.parametrize("listed", [[], [OTHER]])
+def test_read_of_a_database_that_is_gone_finds_nothing(listed: Any) -> None:
+    upstash = ScriptedUpstash(get=GONE, listed=[listed])
     assert read(upstash, STORED) is None
+    assert upstash.calls == ["get", "list"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "stored", "problem"),
+    [
+        # The list still has it.
+        ([DOCUMENTED], STORED, "was not found (404), but the list of databases has it"),
+        ([{**DOCUMENTED, "database_id": DATABASE_ID.upper()}], STORED, "the list of databases has"),
+        # The list is of another account, or nobody knows whose.
+        ([{**OTHER, "customer_id": "b@example.com"}], STORED, "this may be another"),
+        ([], {**STORED, "customer_id": "b@example.com"}, "this may be another"),
+        ([OTHER], {**STORED, "customer_id": None}, "this may be another"),
+    ],
+)
+def test_read_believes_no_404_that_may_be_wrong(listed: Any, stored: Any, problem: str) -> None:
+    upstash = ScriptedUpstash(get=GONE, listed=[listed])
+    with pytest.raises(ApiError, match="the state has not changed") as raised:
+        read(upstash, stored)
+    assert problem in str(raised.value)
+
+
+def test_read_with_an_unreadable_list_forgets_nothing() -> None:
+    upstash = ScriptedUpstash(get=GONE, listed=AWAY)
+    with pytest.raises(ServerError):
+        read(upstash, STORED)
 
 
 def test_read_that_fails_raises_and_changes_nothing() -> None:
@@ -510,11 +548,11 @@ def test_read_that_fails_raises_and_changes_nothing() -> None:
 
 def test_read_without_a_state_finds_the_database_as_it_is() -> None:
     """`get()` gives its arguments alone."""
-    upstash = ScriptedUpstash()
+    upstash = ScriptedUpstash(get=WITH_CREDENTIALS)
     found = read(upstash, {"database_id": DATABASE_ID, "triggers": None})
     assert summary(found) == (MADE, None, 0, {})
-    assert upstash.calls == ["get"]
-    assert summary(read(ScriptedUpstash(), {})) == (MADE, None, 0, {})
+    assert summary(read(upstash, {})) == (MADE, None, 0, {})
+    assert upstash.calls == ["get", "get"]
 
 
 def test_read_without_a_state_of_no_database_is_an_error() -> None:
@@ -546,13 +584,15 @@ def test_delete_without_rotate_on_delete_needs_no_credentials() -> None:
 def test_delete_of_a_replaced_resource_leaves_the_replacements_password(
     rotate_on_create: bool,
 ) -> None:
-    upstash, run = ScriptedUpstash(get=UNCHANGED), Run()
+    upstash, run = ScriptedUpstash(get=[UNCHANGED, WITH_CREDENTIALS]), Run()
     arguments = arguments_of({"a": 1}, rotate_on_create=rotate_on_create)
     HANDLER.create(arguments, upstash.operation(run=run))
     calls = list(upstash.calls)
     wish = {**STORED, "rotate_on_delete": True}
     HANDLER.delete(wish, upstash.operation(run=run))
     assert upstash.calls == calls
+    # A reset has made the stored password useless. An adoption has not, so the user must know.
+    assert len(upstash.reporter.warnings) == (0 if rotate_on_create else 1)
     HANDLER.delete({**wish, "database_id": "other"}, upstash.operation(run=run))
     assert upstash.calls[len(calls) :][0] == "get"
 

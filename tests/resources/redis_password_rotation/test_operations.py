@@ -14,6 +14,7 @@ from pulumi_upstash_rotation.errors import (
     DatabaseNotFoundError,
     IndeterminateOutcomeError,
     RequestNotSentError,
+    ResponseStatusError,
     ServerError,
     UnreadableResponseError,
 )
@@ -22,15 +23,22 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.operations import
     MAX_RESETS,
     MAY_HAVE_CHANGED,
     NOT_RETURNED,
+    NewCredentialsUnknownError,
+    Rotated,
     compare,
     preflight_read,
+    read_again,
     reset,
     revoke,
 )
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import Snapshot, State
+from pulumi_upstash_rotation.resources.seam import Resource
+from pulumi_upstash_rotation.resources.secured import Kept
+from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
 from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason, RotationRecord
 from pulumi_upstash_rotation.upstash.credentials import Credentials
 from pulumi_upstash_rotation.upstash.database import parse_database
+from pulumi_upstash_rotation.upstash.response import Reading
 from pulumi_upstash_rotation.values import Verification
 
 from ...support.account import ACCEPTED, ScriptedUpstash
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
 
 PREVIOUS = "old-canary"
 UNCHANGED = {**WITH_CREDENTIALS, "password": PREVIOUS}
+OLDER = {**WITH_CREDENTIALS, "password": "older-canary"}
 LOST = IndeterminateOutcomeError("lost", "who knows")
 FAILED = ServerError("failed", "who knows", status=500)
 UNREADABLE = UnreadableResponseError("odd", "who knows")
@@ -49,8 +58,27 @@ AWAY = ServerError("away", status=503)
 MADE: dict[str, Any] = WITH_CREDENTIALS
 
 
-def reset_by(upstash: ScriptedUpstash, previous: str | None = PREVIOUS) -> Database:
-    return reset(upstash.operation(), DATABASE_ID, previous=previous)
+EARLIER = "older-canary"
+HIDDEN = State(DATABASE_ID, database_name="cache")
+KNOWN = replace(
+    HIDDEN,
+    credentials=Credentials(password=PREVIOUS),
+    earlier=(fingerprint(DATABASE_ID, EARLIER),),
+)
+BEFORE = Resource(DATABASE_ID, {"pending_rotation": "create"})
+
+
+def reset_by(upstash: ScriptedUpstash, before: State = KNOWN) -> Database:
+    return reset(upstash.operation(), before, Kept()).database
+
+
+def kept_after(upstash: ScriptedUpstash, error: type[ApiError]) -> bool:
+    """Reset, expect the error, and return whether the pending rotation is still kept."""
+    kept = Kept()
+    kept.pending(BEFORE)
+    with pytest.raises(error) as raised:
+        reset(upstash.operation(), KNOWN, kept)
+    return kept.after(raised.value) == (BEFORE, False)
 
 
 def test_reset_whose_response_has_the_password_is_one_call() -> None:
@@ -75,13 +103,25 @@ def test_reset_without_credentials_anywhere_has_none_and_one_warning() -> None:
     assert upstash.reporter.lines == [("warning", f"the password was reset, but {NOT_RETURNED}")]
 
 
-def test_reset_with_a_failing_read_of_the_new_password_is_a_warning() -> None:
-    upstash = ScriptedUpstash(get=ServerError("it failed", status=500))
-    assert not reset_by(upstash).credentials
-    assert upstash.reporter.warnings == [
-        "the password was reset, but the new one could not be read (it failed). Run `pulumi "
-        "refresh`"
-    ]
+@pytest.mark.parametrize(
+    ("get", "why"),
+    [
+        (ServerError("it failed", status=500), "the new one could not be read (it failed)"),
+        (UnreadableResponseError("odd"), "the new one could not be read (odd)"),
+        (UNCHANGED, "the API still returns an earlier one"),
+        ({**WITH_CREDENTIALS, "password": EARLIER}, "the API still returns an earlier one"),
+    ],
+)
+def test_reset_that_happened_without_a_known_password_is_a_failure(get: Any, why: str) -> None:
+    upstash = ScriptedUpstash(get=get)
+    with pytest.raises(NewCredentialsUnknownError) as raised:
+        reset_by(upstash)
+    assert str(raised.value) == (
+        f"the password of Redis database 'cache' ({DATABASE_ID}) was reset, but {why}; run "
+        "`pulumi up` again to read it"
+    )
+    assert upstash.calls == ["reset"] + ["get"] * MAX_READS
+    assert sum(upstash.clock.sleeps) == 15
 
 
 def test_reset_whose_read_shows_the_previous_password_first_waits_for_the_new_one() -> None:
@@ -98,43 +138,48 @@ def test_reset_with_an_unreadable_read_of_the_new_password_reads_again() -> None
     assert upstash.calls == ["reset", "get", "get"]
 
 
-def test_reset_never_takes_the_previous_password_for_the_new_one() -> None:
-    upstash = ScriptedUpstash(get=UNCHANGED)
-    assert not reset_by(upstash).credentials
-    assert upstash.reporter.warnings == [
-        "the password was reset, but the new one could not be read (the API still returns the "
-        "previous one). Run `pulumi refresh`"
-    ]
-    assert upstash.calls == ["reset"] + ["get"] * MAX_READS
+@pytest.mark.parametrize("late", [PREVIOUS, EARLIER, "********", "\u2022" * 8, "[hidden]"])
+def test_reset_takes_no_earlier_or_masked_password_for_the_new_one(late: str) -> None:
+    upstash = ScriptedUpstash(get=[{**WITH_CREDENTIALS, "password": late}, WITH_CREDENTIALS])
+    found = reset_by(upstash).credentials.password
+    assert found == (CREDENTIALS["password"] if "canary" in late else None)
+
+
+def test_reset_with_an_odd_response_takes_its_password_and_warns() -> None:
+    upstash = ScriptedUpstash(reset=Reading(parse_database(WITH_CREDENTIALS), "broke off"))
+    assert reset_by(upstash).credentials == Credentials(**CREDENTIALS)
+    assert upstash.reporter.warnings == ["the response to the reset broke off"]
+    assert upstash.calls == ["reset"]
 
 
 @pytest.mark.parametrize(
-    ("resets", "get", "previous", "calls"),
+    ("resets", "get", "before", "calls"),
     [
         # The read shows another password than the previous one: it happened.
-        (LOST, MADE, PREVIOUS, ["reset", "get"]),
-        (FAILED, MADE, PREVIOUS, ["reset", "get"]),
-        (UNREADABLE, MADE, PREVIOUS, ["reset", "get"]),
-        # It shows the previous one: it did not happen, so reset again.
-        ([LOST, MADE], UNCHANGED, PREVIOUS, ["reset", "get", "reset"]),
-        ([FAILED, MADE], UNCHANGED, PREVIOUS, ["reset", "get", "reset"]),
-        ([UNREADABLE, MADE], UNCHANGED, PREVIOUS, ["reset", "get", "reset"]),
-        ([LOST, LOST, MADE], UNCHANGED, PREVIOUS, ["reset", "get", "reset", "get", "reset"]),
-        ([LOST, LOST], [UNCHANGED, MADE], PREVIOUS, ["reset", "get", "reset", "get"]),
+        (LOST, MADE, KNOWN, ["reset", "get"]),
+        (FAILED, MADE, KNOWN, ["reset", "get"]),
+        (UNREADABLE, MADE, KNOWN, ["reset", "get"]),
+        # It shows the previous one: it did not happen, or the read is late. Reset again.
+        ([LOST, MADE], UNCHANGED, KNOWN, ["reset", "get", "reset"]),
+        ([FAILED, MADE], UNCHANGED, KNOWN, ["reset", "get", "reset"]),
+        ([UNREADABLE, MADE], UNCHANGED, KNOWN, ["reset", "get", "reset"]),
+        ([LOST, MADE], OLDER, KNOWN, ["reset", "get", "reset"]),
+        ([LOST, LOST, MADE], UNCHANGED, KNOWN, ["reset", "get", "reset", "get", "reset"]),
+        ([LOST, LOST], [UNCHANGED, MADE], KNOWN, ["reset", "get", "reset", "get"]),
         # It shows one, with nothing to compare: enough after a success, not otherwise.
-        (UNREADABLE, MADE, None, ["reset", "get"]),
-        ([LOST, MADE], MADE, None, ["reset", "get", "reset"]),
+        (UNREADABLE, MADE, HIDDEN, ["reset", "get"]),
+        ([LOST, MADE], MADE, HIDDEN, ["reset", "get", "reset"]),
         # It shows none, or fails: reset again.
-        ([LOST, MADE], DOCUMENTED, PREVIOUS, ["reset", "get", "reset"]),
-        ([UNREADABLE, MADE], DOCUMENTED, PREVIOUS, ["reset", "get", "reset"]),
-        ([FAILED, MADE], AWAY, PREVIOUS, ["reset", "get", "reset"]),
+        ([LOST, MADE], DOCUMENTED, KNOWN, ["reset", "get", "reset"]),
+        ([UNREADABLE, MADE], DOCUMENTED, KNOWN, ["reset", "get", "reset"]),
+        ([FAILED, MADE], AWAY, KNOWN, ["reset", "get", "reset"]),
     ],
 )
 def test_reset_with_an_indeterminate_outcome_reads_the_database(
-    resets: Any, get: Any, previous: str | None, calls: list[str]
+    resets: Any, get: Any, before: State, calls: list[str]
 ) -> None:
     upstash = ScriptedUpstash(reset=resets, get=get)
-    assert reset_by(upstash, previous).credentials.password == CREDENTIALS["password"]
+    assert reset_by(upstash, before).credentials.password == CREDENTIALS["password"]
     assert upstash.reporter.warnings == []
     assert upstash.calls == calls
 
@@ -149,27 +194,23 @@ def test_reset_with_an_indeterminate_outcome_reports_the_read_and_waits_between_
     assert upstash.clock.sleeps == [1, 2]
 
 
-@pytest.mark.parametrize("response", [LOST, FAILED, UNREADABLE])
-@pytest.mark.parametrize("get", [DOCUMENTED, AWAY])
-def test_reset_whose_outcome_stays_indeterminate_raises_that(response: ApiError, get: Any) -> None:
-    upstash = ScriptedUpstash(reset=response, get=get)
-    with pytest.raises(IndeterminateOutcomeError) as raised:
-        reset_by(upstash)
-    assert str(raised.value) == f"{response.problem}; {MAY_HAVE_CHANGED}"
-    assert upstash.calls == ["reset", "get"] * MAX_RESETS
-
-
-@pytest.mark.parametrize("response", [LOST, FAILED, UNREADABLE])
-def test_reset_that_never_happened_raises_that_the_password_is_the_same(
-    response: ApiError,
+@pytest.mark.parametrize("get", [DOCUMENTED, AWAY, UNCHANGED, OLDER])
+@pytest.mark.parametrize(
+    ("response", "error"),
+    [
+        (LOST, IndeterminateOutcomeError),
+        (FAILED, IndeterminateOutcomeError),
+        (UNREADABLE, NewCredentialsUnknownError),
+    ],
+)
+def test_reset_whose_outcome_stays_indeterminate_raises_that(
+    response: ApiError, error: type[ApiError], get: Any
 ) -> None:
-    upstash = ScriptedUpstash(reset=response, get=UNCHANGED)
-    with pytest.raises(ApiError) as raised:
+    upstash = ScriptedUpstash(reset=response, get=get)
+    with pytest.raises(error) as raised:
         reset_by(upstash)
-    assert str(raised.value) == (
-        f"{response.problem}; a read of the database shows that the password has not changed"
-    )
-    assert not isinstance(raised.value, IndeterminateOutcomeError)
+    assert type(raised.value) is error
+    assert str(raised.value) == f"{response.problem}; {MAY_HAVE_CHANGED}"
     assert upstash.calls == ["reset", "get"] * MAX_RESETS
 
 
@@ -180,28 +221,35 @@ REJECTIONS = [
 
 
 @pytest.mark.parametrize("error", REJECTIONS)
-def test_rejected_reset_is_final(error: ApiError) -> None:
+def test_rejected_reset_is_final_and_leaves_nothing_to_keep(error: ApiError) -> None:
     upstash = ScriptedUpstash(reset=error)
-    with pytest.raises(type(error)):
-        reset_by(upstash)
+    assert not kept_after(upstash, type(error))
     assert upstash.calls == ["reset"]
 
 
+@pytest.mark.parametrize("get", [AWAY, UNCHANGED, OLDER])
 @pytest.mark.parametrize("error", REJECTIONS)
 def test_rejected_reset_after_an_indeterminate_one_leaves_the_outcome_indeterminate(
-    error: ApiError,
+    error: ApiError, get: Any
 ) -> None:
-    upstash = ScriptedUpstash(reset=[LOST, error], get=AWAY)
+    upstash = ScriptedUpstash(reset=[LOST, error], get=get)
     with pytest.raises(IndeterminateOutcomeError) as raised:
         reset_by(upstash)
     assert str(raised.value) == f"gone; {MAY_HAVE_CHANGED}"
+    assert kept_after(ScriptedUpstash(reset=[LOST, error], get=get), IndeterminateOutcomeError)
 
 
-@pytest.mark.parametrize("error", REJECTIONS)
-def test_rejected_reset_after_one_that_did_not_happen_is_final(error: ApiError) -> None:
-    upstash = ScriptedUpstash(reset=[LOST, error], get=UNCHANGED)
-    with pytest.raises(type(error)):
-        reset_by(upstash)
+def test_credentials_that_were_read_and_are_rejected_are_read_again() -> None:
+    newer = parse_database({**WITH_CREDENTIALS, "password": "newer-canary"})
+    upstash = ScriptedUpstash(get={**WITH_CREDENTIALS, "password": "newer-canary"})
+    rotated = Rotated(parse_database(WITH_CREDENTIALS), was_read=True)
+    again = read_again(upstash.operation(), KNOWN, rotated)
+    assert again == Rotated(newer, was_read=True)
+    # The API returns them still, or they are the response's own: there is nothing better.
+    assert read_again(upstash.operation(), KNOWN, Rotated(newer, was_read=True)) is None
+    assert read_again(upstash.operation(), KNOWN, Rotated(newer)) is None
+    away = ScriptedUpstash(get=AWAY)
+    assert read_again(away.operation(), KNOWN, rotated) is None
 
 
 def test_preflight_read_of_a_suspended_database_raises_and_resets_nothing() -> None:
@@ -258,6 +306,27 @@ def test_compare_without_a_changed_password_leaves_a_pending_rotation_pending(bo
     assert (found.rotate_on_delete, found.engine_inputs_stale) == (True, False)
 
 
+def test_compare_with_an_earlier_password_keeps_the_stored_one() -> None:
+    earlier = (fingerprint(DATABASE_ID, "later-canary"),)
+    for pending in (None, PENDING):
+        found = compared(LATER, replace(STORED, earlier=earlier, pending=pending))
+        assert found.database.credentials == STORED.credentials
+        assert (found.record, found.pending, found.earlier) == (RECORD, pending, earlier)
+
+
+def test_compare_with_a_new_password_remembers_the_stored_one() -> None:
+    found = compared(LATER)
+    assert found.earlier == (fingerprint(DATABASE_ID, CREDENTIALS["password"]),)
+    assert compared(WITH_CREDENTIALS, found.to_state()).record == found.record
+
+
+def test_compare_without_a_stored_password_explains_a_live_one_by_an_applied_reset() -> None:
+    applied = replace(PENDING, applied=True)
+    found = compared(WITH_CREDENTIALS, State(DATABASE_ID, pending=applied))
+    assert (found.record.reason, found.pending) == (PENDING.reason, None)
+    assert compared(WITH_CREDENTIALS, State(DATABASE_ID, pending=PENDING)).pending == PENDING
+
+
 def test_compare_without_returned_credentials_keeps_the_stored_ones() -> None:
     found = compared(DOCUMENTED)
     assert found.database.credentials == STORED.credentials
@@ -280,35 +349,81 @@ def test_compare_keeps_stale_engine_inputs_stale(body: Any) -> None:
     assert compared(body, replace(STORED, engine_inputs_stale=True)).engine_inputs_stale
 
 
+LIVE = Verification(verified=True, message="accepted")
+DEAD = Verification(verified=False, message="rejected", rejected=True)
+UNREACHABLE = Verification(verified=False, message="silent")
+
+
 @pytest.mark.parametrize(
-    ("get", "stored", "resets", "warned"),
+    ("get", "stored", "login", "resets", "warned"),
     [
-        (WITH_CREDENTIALS, CREDENTIALS, True, False),
-        ({**WITH_CREDENTIALS, "password": "another"}, CREDENTIALS, False, False),
-        (DOCUMENTED, CREDENTIALS, False, True),
-        (WITH_CREDENTIALS, {}, False, True),
-        (DatabaseNotFoundError("x", status=404), CREDENTIALS, False, False),
+        (WITH_CREDENTIALS, CREDENTIALS, LIVE, True, False),
+        (LATER, CREDENTIALS, LIVE, False, False),
+        # The API does not show the live one, so a login finds out.
+        (DOCUMENTED, CREDENTIALS, LIVE, True, False),
+        (DOCUMENTED, CREDENTIALS, DEAD, False, False),
+        (DOCUMENTED, CREDENTIALS, UNREACHABLE, False, True),
+        (OLDER, CREDENTIALS, LIVE, True, False),
+        (OLDER, CREDENTIALS, DEAD, False, False),
+        (WITH_CREDENTIALS, {}, LIVE, False, True),
     ],
 )
+@pytest.mark.parametrize("pending", [None, PENDING])
 def test_revoke_resets_the_stored_password_and_no_other(
-    get: Any, stored: dict[str, str], resets: bool, warned: bool
+    get: Any,
+    stored: dict[str, str],
+    login: Verification,
+    resets: bool,
+    warned: bool,
+    pending: PendingRotation | None,
 ) -> None:
-    upstash = ScriptedUpstash(get=get)
-    state = State(DATABASE_ID, credentials=Credentials(**stored))
+    upstash = ScriptedUpstash(get=get, verification=login)
+    state = State(
+        DATABASE_ID,
+        credentials=Credentials(**stored),
+        pending=pending,
+        earlier=(fingerprint(DATABASE_ID, EARLIER),),
+    )
     revoke(upstash.operation(), state)
+    # A password that is neither stored nor an earlier one may be that of the pending rotation.
+    resets = resets or bool(pending and not warned)
     assert upstash.calls == ["get", "reset"][: 1 + resets]
     assert bool(upstash.reporter.warnings) == warned
     assert "canary" not in str(upstash.reporter.lines)
 
 
+GONE = DatabaseNotFoundError("x", status=404)
+
+
+def test_revoke_of_a_database_that_is_deleted_is_done() -> None:
+    upstash = ScriptedUpstash(get=GONE, listed=[[]])
+    revoke(upstash.operation(), replace(STORED, customer_id="example@upstash.com"))
+    assert upstash.calls == ["get", "list"]
+
+
+@pytest.mark.parametrize(
+    "get",
+    [
+        GONE,  # the list has it
+        ResponseStatusError("a proxy's page", status=404),
+        AWAY,
+    ],
+)
+def test_revoke_without_a_certain_answer_fails_and_stays_in_the_state(get: ApiError) -> None:
+    upstash = ScriptedUpstash(get=get, listed=[[DOCUMENTED]])
+    with pytest.raises(ApiError):
+        revoke(upstash.operation(), STORED)
+    assert "reset" not in upstash.calls
+
+
 def test_revoke_with_an_unreadable_response_is_done() -> None:
-    upstash = ScriptedUpstash(reset=UNREADABLE)
+    upstash = ScriptedUpstash(reset=UNREADABLE, get=WITH_CREDENTIALS)
     revoke(upstash.operation(), STORED)
     assert upstash.calls == ["get", "reset"]
 
 
 @pytest.mark.parametrize("error", [LOST, FAILED, *REJECTIONS])
 def test_revoke_with_any_other_error_raises_it(error: ApiError) -> None:
-    upstash = ScriptedUpstash(reset=error)
+    upstash = ScriptedUpstash(reset=error, get=WITH_CREDENTIALS)
     with pytest.raises(type(error)):
         revoke(upstash.operation(), STORED)

@@ -51,7 +51,8 @@ def outputs_of(body: dict[str, Any], triggers: dict[str, Any] | None = None) -> 
 
 def test_outputs_are_the_attributes_of_the_resource() -> None:
     outputs = outputs_of(WITH_CREDENTIALS)
-    assert outputs.keys() - {"schema_version", "rotate_on_delete"} == set(
+    adopted = {"adopted_at"}  # only before the first rotation
+    assert adopted | outputs.keys() - {"schema_version", "rotate_on_delete"} == set(
         RedisPasswordRotation.__annotations__
     )
 
@@ -176,7 +177,11 @@ def test_fingerprint_of_a_password_is_the_one_that_states_hold() -> None:
 def test_state_is_read_back_from_outputs() -> None:
     snapshot = snapshot_of(WITH_CREDENTIALS, {"a": 1})
     expected = State(
-        DATABASE_ID, RotationRecord(NOW, 3, REASON, {"a": 1}, ACCEPTED), Credentials(**CREDENTIALS)
+        DATABASE_ID,
+        RotationRecord(NOW, 3, REASON, {"a": 1}, ACCEPTED),
+        Credentials(**CREDENTIALS),
+        database_name="MyRedis",
+        customer_id="example@upstash.com",
     )
     assert parse_state({**to_outputs(snapshot), "__provider": "x"}) == expected
 
