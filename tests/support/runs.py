@@ -19,7 +19,7 @@ Ending = Literal["engine", "provider", "both", "interrupt", "interrupt twice"]
 """What is killed with SIGKILL, or how often Ctrl-C is pressed."""
 
 ORPHAN_SECONDS = 1.0
-"""An orphaned provider finishes its call and then waits for ever; how long it may."""
+"""How long a provider may live on without its engine."""
 
 
 class Run:

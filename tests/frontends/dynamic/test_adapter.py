@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -13,12 +17,14 @@ from hypothesis import strategies as st
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import rpc
 
-from pulumi_upstash_rotation.errors import RotationError
-from pulumi_upstash_rotation.frontends.dynamic import sdk
-from pulumi_upstash_rotation.frontends.engine import log
+from pulumi_upstash_rotation.errors import PartialFailureError, RotationError
+from pulumi_upstash_rotation.frontends.dynamic import adapter, sdk
+from pulumi_upstash_rotation.frontends.engine import descriptors, log
+from pulumi_upstash_rotation.frontends.engine.failures import Failure, init_failed
+from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES, deliverable
 from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
 from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS
-from pulumi_upstash_rotation.resources.seam import Diff
+from pulumi_upstash_rotation.resources.seam import Diff, Resource
 from pulumi_upstash_rotation.upstash import account
 
 from ...support.payloads import CREDENTIALS, DATABASE_ID
@@ -26,6 +32,7 @@ from ...support.payloads import CREDENTIALS, DATABASE_ID
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PREPARE_PROCESS: Any = adapter._prepare_process
 ACCOUNT = {"UPSTASH_EMAIL": "a@b.c", "UPSTASH_API_KEY": "key-canary"}
 HANDLER = "pulumi_upstash_rotation.resources.redis_password_rotation.handler"
 
@@ -55,6 +62,7 @@ def _account() -> Iterator[None]:
         patch.object(log, "show", lambda *_: None),
         # Where warnings are errors, what a thread loads in the background can stay half loaded.
         patch.object(account, "_prepare_to_verify", lambda: lambda: None),
+        patch.object(adapter, "_prepare_process", lambda: None),
     ):
         yield
 
@@ -135,7 +143,8 @@ def test_diff_is_what_the_engine_must_know(
 @given(st.dictionaries(st.sampled_from(outputs), anything))
 def test_update_that_is_not_due_keeps_a_state_of_any_kind(olds: dict[str, Any]) -> None:
     resolved = {"unsettled_rotation": None, "pending_rotation": None}
-    olds = {**olds, "database_id": DATABASE_ID, **resolved}
+    # The engine has no values that it cannot store.
+    olds = {**deliverable(olds, ()).outputs, "database_id": DATABASE_ID, **resolved}
     updated = new_provider().update("id", olds, {"database_id": DATABASE_ID}).outs
     renamed = {"unsettled_rotation", "unsettled_triggers", "inputs_lag", "engine_inputs_stale"}
     assert updated.keys() >= olds.keys() - renamed
@@ -207,3 +216,277 @@ def test_lines_go_to_the_row_of_the_current_call(monkeypatch: pytest.MonkeyPatch
 def test_pickle_in_the_state_holds_nothing_of_the_account() -> None:
     assert "canary" not in serialize_provider(RedisPasswordRotationProvider())
     assert vars(RedisPasswordRotationProvider()) == {}
+
+
+# --- what leaves the provider after a reset ---
+
+MADE: dict[str, Any] = {
+    "database_id": DATABASE_ID,
+    "database_name": "cache",
+    "password": "password-canary",
+    "rest_token": "token-canary",
+    "triggers": {"release": "2026-11"},
+    "rotation_count": 1,
+    "extra_attributes": {"plan": "x"},
+}
+SECRETS = ("password", "rest_token", "triggers")
+NAMES = {"database_id": DATABASE_ID}
+BAD: dict[str, Any] = {
+    "sentinel": rpc.UNKNOWN,
+    "signature": {rpc._special_sig_key: "x"},
+    "integer": 10**5000,
+    "nesting": [[]],
+    "surrogate": "\ud800",
+    "object": object(),
+}
+for _ in range(400):
+    BAD["nesting"] = [BAD["nesting"]]
+
+
+def stored(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Return outputs as the SDK sends them, in clear, after a look at what is secret."""
+    sent = rpc.deserialize_properties(asyncio.run(rpc.serialize_properties(outputs, {})))
+    assert {name for name, value in outputs.items() if rpc.is_rpc_secret(value)} == {
+        name for name in SECRETS if name in outputs
+    }
+    return {name: rpc.unwrap_rpc_secret(value) for name, value in sent.items()}
+
+
+Call = Callable[[RedisPasswordRotationProvider], Any]
+CALLS: dict[str, Call] = {
+    "create": lambda provider: provider.create({**NAMES}),
+    "update": lambda provider: provider.update("id", {**NAMES}, {**NAMES}),
+    "read": lambda provider: provider.read("id", {**NAMES}),
+}
+
+
+@pytest.fixture(params=CALLS)
+def call(request: pytest.FixtureRequest) -> Call:
+    """A call that may have reset a password."""
+    return CALLS[request.param]
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines that a user sees."""
+    shown: list[str] = []
+    monkeypatch.setattr(log, "show", lambda *line: shown.append(f"{line[0]}: {line[1]}"))
+    return shown
+
+
+def let_handler(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Replace what the handler does, and let the rest be as it is."""
+    for method in ("create", "update", "read"):
+        monkeypatch.setattr(f"{HANDLER}.RedisPasswordRotationHandler.{method}", act)
+
+
+def let_handler_return(monkeypatch: pytest.MonkeyPatch, **outputs: Any) -> None:
+    let_handler(monkeypatch, lambda *_: Resource(DATABASE_ID, {**MADE, **outputs}))
+
+
+def let_handler_fail(monkeypatch: pytest.MonkeyPatch, **outputs: Any) -> None:
+    def fail(*_: object) -> None:
+        raise PartialFailureError("it broke", DATABASE_ID, {**MADE, **outputs})
+
+    let_handler(monkeypatch, fail)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Failure]:
+    """The failures that the SDK's gRPC call takes."""
+    failures: list[Failure] = []
+
+    def fail_call(failure: Failure) -> None:
+        if failure.partial:
+            init_failed(failure.message, *failure.partial)
+        failures.append(failure)
+
+    monkeypatch.setattr(sdk, "fail_call", fail_call)
+    return failures
+
+
+def test_outputs_go_out_as_they_are(
+    call: Call, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler_return(monkeypatch)
+    assert stored(call(new_provider()).outs) == MADE
+    assert lines == []
+
+
+@pytest.mark.parametrize("value", BAD.values(), ids=BAD.keys())
+def test_outputs_that_pulumi_cannot_store_do_not_take_the_password_with_them(
+    call: Call, value: Any, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler_return(monkeypatch, database_name=value, extra_attributes={"a": value, "b": 1})
+    expected = {**MADE, "extra_attributes": {"b": 1}}
+    del expected["database_name"]
+    outputs = stored(call(new_provider()).outs)
+    assert outputs.pop("database_name", []) == []
+    assert outputs == expected
+    assert lines == [
+        "warning: Pulumi cannot store these outputs, so they are left out or cut: database_name, "
+        "extra_attributes"
+    ]
+
+
+def test_partial_state_that_pulumi_cannot_store_keeps_the_rest(
+    call: Call, lines: list[str], sent: list[Failure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler_fail(monkeypatch, database_name=rpc.UNKNOWN)
+    with pytest.raises(RotationError, match="^it broke$"):
+        call(new_provider())
+    (failure,) = sent
+    assert failure.partial
+    id_, outputs = failure.partial
+    expected = {name: value for name, value in MADE.items() if name != "database_name"}
+    assert (id_, stored({**outputs})) == (DATABASE_ID, expected)
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize("size", [MAX_BYTES, 7 * MAX_BYTES])
+def test_too_large_partial_state_is_cut_and_never_sent(
+    call: Call, size: int, lines: list[str], sent: list[Failure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler_fail(monkeypatch, triggers={"a": "x" * size}, extra_attributes={"a": "x" * size})
+    with pytest.raises(RotationError, match="^it broke$"):
+        call(new_provider())
+    (failure,) = sent
+    assert failure.partial
+    outputs = stored({**failure.partial[1]})
+    assert outputs.keys() == MADE.keys() - {"triggers", "extra_attributes"}
+    (line,) = lines
+    assert line.endswith("left out or cut: extra_attributes, triggers")
+
+
+EXCEPTIONS = (MemoryError, RecursionError, SystemExit, KeyboardInterrupt, AttributeError, OSError)
+
+
+@pytest.mark.parametrize("kind", EXCEPTIONS)
+@pytest.mark.parametrize(
+    "step",
+    [
+        f"{adapter.__name__}.deliverable",
+        f"{adapter.__name__}.essential_only",
+        f"{adapter.__name__}.serialized",
+        f"{sdk.__name__}.encrypted",
+    ],
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_password_goes_out_whatever_hits_the_provider_after_the_reset(
+    call: Call,
+    step: str,
+    kind: type[BaseException],
+    times: int,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_handler_return(monkeypatch)
+    room, _, name = step.rpartition(".")
+    works = getattr(sys.modules[room], name)
+    left = [kind("canary")] * times
+
+    def fail_first(*arguments: Any) -> Any:
+        if left:
+            raise left.pop()
+        return works(*arguments)
+
+    fail_first.__name__ = name
+    monkeypatch.setattr(step, fail_first)
+    outputs = stored(call(new_provider()).outs)
+    assert outputs.items() >= {name: MADE[name] for name in ("password", "rest_token")}.items()
+    assert "canary" not in "".join(lines)
+
+
+@pytest.mark.parametrize("kind", EXCEPTIONS)
+def test_password_goes_out_even_if_the_proof_itself_never_works(
+    call: Call, kind: type[BaseException], lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler_return(monkeypatch)
+
+    def fail(*_: object) -> None:
+        raise kind
+
+    monkeypatch.setattr(adapter, "serialized", fail)
+    assert stored(call(new_provider()).outs)["password"] == MADE["password"]
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    "error", [PartialFailureError("it broke", "id", MADE), RotationError("it broke")]
+)
+def test_call_that_takes_no_failure_still_ends_as_one_line(
+    call: Call, error: RotationError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    def refuse(_: Failure) -> None:
+        raise ValueError("metadata refused: canary")
+
+    let_handler(monkeypatch, fail)
+    monkeypatch.setattr(sdk, "fail_call", refuse)
+    with pytest.raises(RotationError, match="^it broke$") as raised:
+        call(new_provider())
+    assert type(raised.value) is RotationError
+    assert raised.value.__context__ is None
+
+
+# --- what must work before a call may reset ---
+
+
+def let_nothing_happen(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    called: list[str] = []
+    let_handler(monkeypatch, lambda *_: called.append("handler"))
+    return called
+
+
+@pytest.mark.parametrize("method", ["create", "update"])
+def test_call_whose_end_cannot_work_fails_before_it_begins(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = let_nothing_happen(monkeypatch)
+
+    def fail() -> None:
+        raise ImportError("canary")
+
+    monkeypatch.setattr(adapter, "rehearse", fail)
+    expected = "^outputs cannot be sent to Pulumi \\(ImportError\\); nothing has changed$"
+    with pytest.raises(RotationError, match=expected):
+        CALLS[method](new_provider())
+    assert called == []
+
+
+@pytest.mark.parametrize("method", ["create", "update"])
+def test_call_without_free_descriptors_fails_before_it_begins(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = let_nothing_happen(monkeypatch)
+
+    def refuse(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(descriptors.os, "open", refuse)
+    with pytest.raises(RotationError, match="nothing has changed. Raise the limit .`ulimit -n"):
+        CALLS[method](new_provider())
+    assert called == []
+
+
+@pytest.mark.parametrize("value", [[0] * 20_000, BAD["signature"]])
+def test_check_rejects_triggers_that_no_state_could_hold(value: Any) -> None:
+    arguments = {"database_id": DATABASE_ID, "triggers": {"a": value}}
+    (problem,) = new_provider().check({}, arguments).failures
+    assert problem.reason.startswith("triggers must be at most 256 KiB as Pulumi sends it")
+
+
+def test_process_is_prepared_once_for_all_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[Any] = []
+    monkeypatch.setattr(sys, "argv", ["provider", "-v=9", "the engine"])
+    monkeypatch.setattr(adapter, "end_with_engine", prepared.append)
+    monkeypatch.setattr(descriptors, "raise_limit", lambda: 72)
+    monkeypatch.setattr(descriptors, "calls_at_once", lambda *given: prepared.append(given) or 3)
+    monkeypatch.setattr(adapter._SLOTS, "limit_to", prepared.append)
+    monkeypatch.setattr(sdk, "serve_at_once", prepared.append)
+    prepare = functools.cache(PREPARE_PROCESS.__wrapped__)
+    prepare()
+    prepare()
+    assert prepared == ["the engine", (72, 256), 3, 3]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -12,19 +14,32 @@ import pytest
 from pulumi.output import Unknown
 from pulumi.runtime import rpc
 
+from pulumi_upstash_rotation.errors import RotationError
 from pulumi_upstash_rotation.frontends.dynamic import sdk
 from pulumi_upstash_rotation.frontends.engine.failures import Failure
 
 # --- the provider's process ---
 
 
-def test_pool_is_widened_and_never_narrowed() -> None:
+@pytest.mark.parametrize("calls", [1, 64])
+def test_pool_of_the_sdk_is_replaced_once(calls: int) -> None:
+    server = SimpleNamespace(_state=SimpleNamespace(thread_pool=ThreadPoolExecutor(4)))
+    assert sdk.serve_at_once(calls)
+    pool = server._state.thread_pool
+    assert pool._max_workers == calls
+    assert sdk.serve_at_once(8)
+    assert server._state.thread_pool is pool
+
+
+def test_pool_of_the_sdk_stays_if_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
     pool = ThreadPoolExecutor(4)
     server = SimpleNamespace(_state=SimpleNamespace(thread_pool=pool))
-    assert sdk.serve_at_once(64)
-    assert server._state.thread_pool._max_workers == 64
-    assert sdk.serve_at_once(8)
-    assert server._state.thread_pool._max_workers == 64
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert not sdk.serve_at_once(64)
+    assert server._state.thread_pool is pool
 
 
 def test_calls_that_came_before_the_pool_was_widened_are_served_at_once_too() -> None:
@@ -140,6 +155,60 @@ def test_failure_in_another_host_changes_nothing(context: Any) -> None:
     sdk.fail_call(FAILURE)
 
 
+@pytest.mark.parametrize("refused", ["large", "call"])
+def test_partial_failure_that_cannot_be_sent_is_an_error(refused: str) -> None:
+    class Refusing(Call):
+        def set_trailing_metadata(self, metadata: Any) -> None:
+            raise ValueError(metadata)
+
+    outputs = {"triggers": "x" * (7 << 20 if refused == "large" else 1)}
+    call = Call() if refused == "large" else Refusing()
+    with pytest.raises(ValueError):  # noqa: PT011  the text does not matter
+        served_by_the_sdk(
+            "sdk.fail_call(failure)",
+            context=call,
+            props={"__provider": "the-pickle"},
+            failure=Failure("it broke", ("the-id", outputs)),
+        )
+    assert call.metadata is None
+
+
+def failed(error: Exception) -> str:
+    """Return what the SDK's module would show of an error."""
+    try:
+        raise error  # noqa: TRY301  as a provider method
+    except Exception:  # noqa: BLE001  as the SDK
+        text: str = sys.modules["__main__"].traceback.format_exc()
+        return text
+
+
+def test_errors_of_this_package_are_one_line_without_grpc_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = SimpleNamespace(DynamicResourceProviderServicer=object, traceback=traceback)
+    monkeypatch.setitem(sys.modules, "__main__", host)
+    for _ in range(2):
+        sdk.show_errors_as_lines()
+        assert failed(RotationError("it broke")) == "it broke"
+        assert failed(ValueError("another's")).startswith("Traceback (most recent call last)")
+    assert host.traceback.print_exc is traceback.print_exc
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        SimpleNamespace(traceback=traceback),
+        SimpleNamespace(DynamicResourceProviderServicer=object),
+        SimpleNamespace(DynamicResourceProviderServicer=object, traceback="another"),
+    ],
+)
+def test_module_of_another_host_stays_as_it_is(host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = vars(host).copy()
+    monkeypatch.setitem(sys.modules, "__main__", host)
+    sdk.show_errors_as_lines()
+    assert vars(host) == before
+
+
 def test_unknown_values_are_the_wires_and_the_sdks() -> None:
     assert sdk.is_unknown(rpc.UNKNOWN)
     assert sdk.is_unknown(Unknown())
@@ -157,11 +226,22 @@ def test_outputs_to_be_encrypted_are_marked_and_the_others_are_not() -> None:
 
 
 def test_output_that_is_not_waited_for_is_untracked_where_the_sdk_can() -> None:
-    untracked: list[str] = []
-    sdk.do_not_wait_for(SimpleNamespace(_untrack=lambda: untracked.append("it")))
-    sdk.do_not_wait_for(object())
-    sdk.do_not_wait_for(None)
-    assert untracked == ["it"]
+    untracked: list[object] = []
+
+    class Old:
+        """As an output of an older SDK, which has every attribute."""
+
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    class Tracked:
+        def _untrack(self) -> None:
+            untracked.append(self)
+
+    tracked = Tracked()
+    for value in (tracked, Old(), object(), None):
+        sdk.do_not_wait_for(value)
+    assert untracked == [tracked]
 
 
 def test_running_program_is_the_root_resource_but_with_mocks_none(

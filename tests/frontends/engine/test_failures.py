@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_upstash_rotation.errors import (
@@ -19,12 +23,16 @@ from pulumi_upstash_rotation.errors import (
     RotationError,
     ServerError,
 )
+from pulumi_upstash_rotation.frontends.engine import failures, shadows
 from pulumi_upstash_rotation.frontends.engine.failures import (
     Failure,
     encoded_status,
     failure_of,
     init_failed,
+    rehearse,
+    serialized,
 )
+from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES
 
 
 @pytest.mark.parametrize(
@@ -56,6 +64,22 @@ def test_failure_of_a_foreign_error_names_its_type_and_nothing_of_its_text(
         f"unexpected {type(error).__name__} in diff: please report it with the "
         "output of UPSTASH_ROTATION_DEBUG=1"
     )
+
+
+def test_failure_of_a_foreign_error_names_the_file_that_hides_a_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shadows, "hidden", lambda: "queue.py hides the library queue. Rename it")
+    assert failure_of(AttributeError("canary"), "diff") == Failure(
+        "unexpected AttributeError in diff: queue.py hides the library queue. Rename it"
+    )
+
+
+def test_text_that_grpc_could_not_send_is_cut_and_made_sendable() -> None:
+    for error in (RotationError, lambda text: PartialFailureError(text, "the-id", {})):
+        message = failure_of(error("\ud800" + "x" * 10_000_000), "create").message
+        assert 1_000 < len(message.encode()) < 5_000
+        assert message.endswith("x ...")
 
 
 def test_failure_of_a_foreign_error_logs_where_it_happened_and_nothing_of_its_text(
@@ -91,3 +115,69 @@ def test_init_failed_holds_what_the_engine_keeps() -> None:
     expected.update(outputs)
     assert (detail.id, list(detail.reasons)) == ("the-id", ["it broke"])
     assert detail.properties == expected
+
+
+def test_outputs_are_serialized_as_the_sdk_does_it() -> None:
+    outputs = {"text": "x", "secret": rpc.wrap_rpc_secret(["a", {"b": 1.5}]), "none": None}
+    expected = asyncio.run(rpc.serialize_properties(outputs, {}))
+    assert serialized(outputs) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"x", object(), {1: 1}, "\ud800", pytest.param(10**5000, id="5000 digits")],
+)
+def test_outputs_that_the_sdk_cannot_serialize_are_an_error(value: Any) -> None:
+    with pytest.raises(Exception):  # noqa: B017, PT011  the SDK's own, of several types
+        serialized({"outputs": value}).SerializeToString()
+
+
+def test_outputs_that_need_an_event_loop_are_an_error() -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises((TypeError, RuntimeError)):
+            serialized({"outputs": loop.create_future()})
+    finally:
+        loop.close()
+
+
+NO_DESCRIPTORS = """
+import resource
+from pulumi.runtime import rpc
+from pulumi_upstash_rotation.frontends.engine.failures import encoded_status, init_failed, rehearse
+rehearse()
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+try:
+    open("/dev/null")
+    raise SystemExit("a descriptor was free")
+except OSError:
+    pass
+status = encoded_status("it broke", [init_failed("it broke", "the-id", {"kept": "value"})])
+assert b"value" in status
+"""
+
+
+def test_partial_failure_needs_no_descriptor_and_no_import_after_the_rehearsal() -> None:
+    command = [sys.executable, "-c", NO_DESCRIPTORS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_rehearsal_that_fails_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    rehearse.cache_clear()
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(failures, "serialized", fail)
+        for _ in range(2):
+            with pytest.raises(MemoryError):
+                rehearse()
+    rehearse()
+
+
+def test_partial_failure_that_would_break_the_connection_is_an_error() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        init_failed("it broke", "the-id", {"triggers": "x" * (2 * MAX_BYTES)})
+    assert init_failed("it broke", "the-id", {"triggers": "x" * MAX_BYTES})

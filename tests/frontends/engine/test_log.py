@@ -55,6 +55,14 @@ def test_line_of_a_resource_goes_to_its_row(
     assert capsys.readouterr().err == ""
 
 
+def test_address_of_the_engine_follows_its_other_arguments(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["provider", "--logtostderr", "-v=9", sys.argv[-1]])
+    log.show("info", "it is due", URN)
+    assert len(engine.lines) == 1
+
+
 def test_line_without_a_resource_goes_to_stderr(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:

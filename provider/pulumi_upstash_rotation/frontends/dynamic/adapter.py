@@ -6,10 +6,13 @@ and pydantic. So the calls that need them import them.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 import os
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from pulumi.dynamic import (
     CheckFailure,
@@ -22,9 +25,22 @@ from pulumi.dynamic import (
 )
 
 from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
-from pulumi_upstash_rotation.frontends.engine import log
+from pulumi_upstash_rotation.frontends.engine import descriptors, log, shadows
 from pulumi_upstash_rotation.frontends.engine.context import new_context, new_operation
-from pulumi_upstash_rotation.frontends.engine.failures import failure_of
+from pulumi_upstash_rotation.frontends.engine.failures import (
+    Failure,
+    failure_of,
+    rehearse,
+    serialized,
+)
+from pulumi_upstash_rotation.frontends.engine.lifeline import end_with_engine
+from pulumi_upstash_rotation.frontends.engine.outputs import (
+    deliverable,
+    essential_only,
+    flat_only,
+    report_of,
+    unstorable,
+)
 from pulumi_upstash_rotation.resources import handler_of
 from pulumi_upstash_rotation.upstash.settings import (
     CONFIG_KEYS,
@@ -43,6 +59,8 @@ if TYPE_CHECKING:
 
     from pulumi_upstash_rotation.resources.seam import Handler, Operation
 
+_LOG: Final = logging.getLogger(__name__)
+_SLOTS: Final = descriptors.Slots(MOST_MAX_CONCURRENCY)
 _Method = TypeVar("_Method", bound="Callable[..., Any]")
 
 
@@ -58,11 +76,9 @@ def _guarded(method: _Method) -> _Method:
             return method(self, *args)
         except BaseException as error:  # noqa: BLE001  see above
             failure = failure_of(error, method.__name__)
-        if failure.partial:
-            id_, outputs = failure.partial
-            marked = sdk.encrypted(outputs, self.handler.secret_in_state)
-            failure = replace(failure, partial=(id_, marked))
-        sdk.fail_call(failure)
+        if not (failure.partial and self._fail_partially(failure, failure.partial)):
+            with contextlib.suppress(Exception):
+                sdk.fail_call(Failure(failure.message))
         raise RotationError(failure.message)
 
     return cast("_Method", guarded)
@@ -93,14 +109,18 @@ class DynamicProvider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Keep the part of the stack's config that this package reads."""
         self._config = {key: req.config.get(key) for key in CONFIG_KEYS}
-        sdk.serve_at_once(MOST_MAX_CONCURRENCY)  # so that the engine's --parallel is the only limit
+        sdk.show_errors_as_lines()
+        _prepare_process()
         if os.environ.get("UPSTASH_ROTATION_DEBUG", "0") not in {"", "0"}:
             log.show_details()
 
     @_guarded
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Report every wrong argument and setting, already in a preview."""
-        problems: list[RotationError] = [*self.handler.check(_plain(news), new_context(_Row()))]
+        arguments = _plain(news)
+        problems: list[RotationError] = [*self.handler.check(arguments, new_context(_Row()))]
+        if not problems:
+            problems += unstorable(arguments, self.handler.essential)
         try:
             self._settings()
         except ConfigurationError as error:
@@ -119,27 +139,33 @@ class DynamicProvider(ResourceProvider):
     @_guarded
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the resource. The SDK never calls this in a preview."""
-        made = self.handler.create(_plain(props), self._operation())
-        return CreateResult(made.id, self._encrypted(made.outputs))
+        with _SLOTS.one():
+            _prepare_call()
+            made = self.handler.create(_plain(props), self._operation())
+            return CreateResult(made.id, self._delivered(made.outputs))
 
     @_guarded
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Make the change that `diff()` found. The SDK never calls this in a preview."""
-        made = self.handler.update(id_, olds, _plain(news), self._operation())
-        return UpdateResult(self._encrypted(made.outputs))
+        with _SLOTS.one():
+            _prepare_call()
+            made = self.handler.update(id_, olds, _plain(news), self._operation())
+            return UpdateResult(self._delivered(made.outputs))
 
     @_guarded
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Return the current outputs, for a refresh or `get()`."""
-        found = self.handler.read(id_, props, self._operation())
-        if found is None:
-            return ReadResult(None, {})
-        return ReadResult(found.id, self._encrypted(found.outputs))
+        with _SLOTS.one():
+            found = self.handler.read(id_, props, self._operation())
+            if found is None:
+                return ReadResult(None, {})
+            return ReadResult(found.id, self._delivered(found.outputs))
 
     @_guarded
     def delete(self, _id: str, props: dict[str, Any]) -> None:
         """Delete the resource."""
-        self.handler.delete(props, self._operation())
+        with _SLOTS.one():
+            self.handler.delete(props, self._operation())
 
     def _operation(self) -> Operation:
         return new_operation(_Row(), self._settings)
@@ -147,8 +173,69 @@ class DynamicProvider(ResourceProvider):
     def _settings(self) -> Settings:
         return resolve_settings(self._config, os.environ)
 
-    def _encrypted(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        return sdk.encrypted(outputs, self.handler.secret_in_state)
+    def _delivered(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return outputs that the SDK can send for sure.
+
+        The call has done its work, so no exception may leave this method. The SDK would lose the
+        outputs.
+        """
+        delivered = self._try_each_delivery(outputs, serialized)
+        if delivered is None:  # the SDK itself may still be able to send these
+            kept = flat_only(outputs, self.handler.essential).outputs
+            return sdk.encrypted(kept, self.handler.secret_in_state)
+        return delivered
+
+    def _fail_partially(self, failure: Failure, partial: tuple[str, Mapping[str, Any]]) -> bool:
+        """Make the engine keep the outputs of a failure. Return whether it will."""
+        id_, outputs = partial
+
+        def send(marked: Mapping[str, Any]) -> None:
+            sdk.fail_call(replace(failure, partial=(id_, marked)))
+
+        return self._try_each_delivery(outputs, send) is not None
+
+    def _try_each_delivery(
+        self, outputs: Mapping[str, Any], send: Callable[[Mapping[str, Any]], object]
+    ) -> dict[str, Any] | None:
+        """Return the largest part of the outputs that can be sent. None if none can."""
+        essential, secret = self.handler.essential, self.handler.secret_in_state
+        for reduced in (deliverable, essential_only, flat_only):
+            try:
+                kept, left_out = reduced(outputs, essential)
+                marked = sdk.encrypted(kept, secret)
+                send(marked)
+            except BaseException as error:  # noqa: BLE001  see `_delivered()`
+                _LOG.debug("%s: %s", reduced.__name__, type(error).__name__)
+                continue
+            if left_out:
+                _Row().warning(report_of(left_out))
+            return marked
+        return None
+
+
+@functools.cache
+def _prepare_process() -> None:
+    """Prepare the provider's process, once."""
+    if len(sys.argv) > 1:
+        end_with_engine(sys.argv[-1])  # the engine's address: see `log.show()`
+    # So that the engine's --parallel is the only limit, if there are enough descriptors.
+    calls = descriptors.calls_at_once(descriptors.raise_limit(), MOST_MAX_CONCURRENCY)
+    _SLOTS.limit_to(calls)
+    sdk.serve_at_once(calls)
+
+
+def _prepare_call() -> None:
+    """Check what the end of a call needs, before the call can change something.
+
+    Raises:
+        ConfigurationError: It is not available.
+    """
+    try:
+        rehearse()
+    except Exception as error:  # noqa: BLE001  whatever it is, nothing has changed yet
+        what = shadows.hidden() or f"outputs cannot be sent to Pulumi ({type(error).__name__})"
+        raise ConfigurationError(f"{what}; nothing has changed") from None
+    descriptors.check_free()
 
 
 class _Row:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import sys
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,13 +19,16 @@ import pulumi
 from pulumi import output
 from pulumi.runtime import mocks, rpc, settings
 
+from pulumi_upstash_rotation.errors import RotationError
 from pulumi_upstash_rotation.frontends.engine.failures import encoded_status, init_failed
+from pulumi_upstash_rotation.frontends.engine.threads import PatientPool
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pulumi_upstash_rotation.frontends.engine.failures import Failure
 
+_SERVICER: Final = "DynamicResourceProviderServicer"
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 
@@ -34,8 +38,8 @@ _STATUS_DETAILS: Final = "grpc-status-details-bin"
 def serve_at_once(calls: int) -> bool:
     """Let this process serve up to `calls` of the engine's calls at once. The SDK allows 4.
 
-    Returns False if it does not find the SDK's pool of threads. The main thread keeps the pool in
-    its variable `server`.
+    Returns False if it does not find the SDK's pool of threads, or no thread can start. The main
+    thread keeps the pool in its variable `server`.
     """
     main = threading.main_thread().ident or 0
     frame = sys._current_frames().get(main)  # noqa: SLF001  another thread's: no public way
@@ -43,24 +47,15 @@ def serve_at_once(calls: int) -> bool:
         state: Any = getattr(frame.f_locals.get("server"), "_state", None)
         pool = getattr(state, "thread_pool", None)
         if isinstance(pool, ThreadPoolExecutor):
-            if pool._max_workers < calls:  # noqa: SLF001  no public way to read it
-                _serve_waiting_calls(pool, calls)
-                state.thread_pool = ThreadPoolExecutor(calls)
+            if not isinstance(pool, PatientPool):
+                try:
+                    state.thread_pool = PatientPool.started(calls)
+                except RuntimeError:
+                    return False
+                state.thread_pool.take_over(pool)
             return True
         frame = frame.f_back
     return False
-
-
-def _serve_waiting_calls(pool: ThreadPoolExecutor, threads: int) -> None:
-    """Raise a pool's limit, and start one thread for each call that waits.
-
-    A refresh begins with more calls than the SDK has threads. A higher limit alone starts no thread
-    for the calls that wait already. `serve_at_once()` then makes a new pool, because before Python
-    3.12 the first one counts these threads as idle.
-    """
-    pool._max_workers = threads  # noqa: SLF001  no public way to change it
-    for _ in range(pool._work_queue.qsize()):  # noqa: SLF001  no public count of waiting calls
-        pool.submit(int)  # any quick call: a submit starts a thread
 
 
 def urn_of_call() -> str | None:
@@ -74,6 +69,9 @@ def fail_call(failure: Failure) -> None:
 
     A method calls this just before it raises. Without it, SDK 3.260 and later show the whole
     traceback.
+
+    Raises:
+        Exception: The partial state of the failure cannot be sent. Another call can replace it.
     """
     context = _local_of_caller("context")
     if hasattr(context, "set_trailing_metadata"):
@@ -87,11 +85,35 @@ def fail_call(failure: Failure) -> None:
         context.set_trailing_metadata(((_STATUS_DETAILS, status),))
 
 
+def show_errors_as_lines() -> None:
+    """Let the SDK show an error of this package as one line, even if `fail_call()` has failed.
+
+    The SDK's module formats every error as a traceback. Errors of other packages stay as they are.
+    """
+    host = sys.modules["__main__"]
+    if hasattr(host, _SERVICER) and getattr(host, "traceback", None) is traceback:
+        host.traceback = _Traceback()  # type: ignore[attr-defined]
+
+
+class _Traceback:
+    """The module `traceback`, but for errors of this package."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  any part of the module
+        return getattr(traceback, name)
+
+    @staticmethod
+    def format_exc(*arguments: Any, **options: Any) -> str:  # noqa: ANN401  the module's own
+        error = sys.exc_info()[1]
+        if isinstance(error, RotationError):
+            return str(error)
+        return traceback.format_exc(*arguments, **options)
+
+
 def _local_of_caller(name: str) -> Any:  # noqa: ANN401  any object of the SDK
     """Return a local variable of the SDK's frame that serves the engine's call, or None."""
     frame = inspect.currentframe()
     while frame:
-        if frame.f_globals.get("DynamicResourceProviderServicer") and name in frame.f_locals:
+        if frame.f_globals.get(_SERVICER) and name in frame.f_locals:
             return frame.f_locals[name]
         frame = frame.f_back
     return None
@@ -132,6 +154,7 @@ def do_not_wait_for(value: object) -> None:
     time that grows with the square of its size. The outputs become known together with the id. The
     program still waits for the id.
     """
-    untrack = getattr(value, "_untrack", None)
+    # Of the class: an output has every attribute, because it lifts those of its value.
+    untrack = getattr(type(value), "_untrack", None)
     if untrack is not None:
-        untrack()
+        untrack(value)

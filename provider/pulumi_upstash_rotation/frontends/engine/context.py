@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
 from pulumi_upstash_rotation.resources.seam import Context, Operation, Reporter, Run
 from pulumi_upstash_rotation.upstash.account import open_account
+
+from . import shadows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
     from pulumi_upstash_rotation.upstash.settings import Settings
 
 _RUN: Final = Run()
@@ -31,7 +37,42 @@ def new_operation(reporter: Reporter, settings: Callable[[], Settings]) -> Opera
         settings: Returns the account's settings. The account calls it only before a request.
     """
     account = open_account(settings, reporter.info)
+    account = replace(account, open_api=_checked(account.open_api))
     return Operation(_now, reporter, _RUN, account, time.sleep)
+
+
+def _checked(open_api: Callable[[], DeveloperApi]) -> Callable[[], DeveloperApi]:
+    """Return a function that opens the API only if its libraries are what they should be.
+
+    Raises:
+        ConfigurationError: A file of the project hides a library, or a library cannot be imported.
+    """
+
+    def checked() -> DeveloperApi:
+        try:
+            api = open_api()
+        except RotationError:
+            raise
+        except Exception as error:  # noqa: BLE001  a module may raise anything when it is imported
+            what = shadows.hidden() or f"a library cannot be imported ({type(error).__name__})"
+            raise ConfigurationError(f"{what}; nothing has changed") from None
+        _check_libraries()
+        return api
+
+    return checked
+
+
+@functools.cache
+def _check_libraries() -> None:
+    """Check once that no file of the project stands for a library.
+
+    Such a file may fail only later, for example while a response is read.
+
+    Raises:
+        ConfigurationError: A file does.
+    """
+    if hiding := shadows.hidden(works=True):
+        raise ConfigurationError(f"{hiding}; nothing has changed")
 
 
 def _now() -> dt.datetime:

@@ -6,19 +6,29 @@ so this module encodes it.
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import logging
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.errors import PartialFailureError, RotationError
+from pulumi_upstash_rotation.values import utf8
+
+from . import shadows
+from .outputs import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from google.protobuf.struct_pb2 import Struct
+
 _LOG: Final = logging.getLogger(__name__)
 _REPORT: Final = "please report it with the output of UPSTASH_ROTATION_DEBUG=1"
+_MAX_MESSAGE: Final = 4_000
+"""Maximum length of a message, in characters. gRPC sends it as metadata."""
+_MARGIN_BYTES: Final = 1 << 16
+"""Maximum size of the id, the message and the marks of secrets, beside the outputs."""
 _GRPC_UNKNOWN: Final = 2
 _MESSAGE_FIELD: Final = 0x12
 _DETAILS_FIELD: Final = 0x1A
@@ -41,13 +51,18 @@ class Failure:
 def failure_of(error: BaseException, method: str) -> Failure:
     """Return the failure for an exception that a provider method raised."""
     if isinstance(error, PartialFailureError):
-        return Failure(str(error), (error.id, error.outputs))
+        return Failure(_line(error), (error.id, error.outputs))
     if isinstance(error, RotationError):
-        return Failure(str(error))
+        return Failure(_line(error))
     # The text of an unexpected error may hold a secret, so users see only its type.
     frames = "".join(traceback.format_tb(error.__traceback__))
     _LOG.debug("unexpected %s at\n%s", type(error).__name__, frames)
-    return Failure(f"unexpected {type(error).__name__} in {method}: {_REPORT}")
+    return Failure(f"unexpected {type(error).__name__} in {method}: {shadows.hidden() or _REPORT}")
+
+
+def _line(error: RotationError) -> str:
+    text = utf8(str(error))
+    return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]} ..."
 
 
 def encoded_status(message: str, details: Sequence[bytes] = ()) -> bytes:
@@ -66,6 +81,28 @@ def _varint(number: int) -> bytes:
     return bytes(encoded)
 
 
+def serialized(outputs: Mapping[str, object]) -> Struct:
+    """Return outputs as the SDK will serialize them.
+
+    The SDK opens an event loop for this, and so descriptors. Plain values need none.
+
+    Raises:
+        TypeError: A value would need an event loop.
+        Exception: The SDK cannot serialize a value. The text may show it.
+    """
+    from pulumi.runtime import rpc
+
+    coroutine = rpc.serialize_properties({**outputs}, {})
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        properties: Struct = done.value
+        return properties
+    finally:
+        coroutine.close()
+    raise TypeError("an output is not plain")
+
+
 def init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
     """Return the status detail that makes the engine keep a resource although its call failed.
 
@@ -73,16 +110,33 @@ def init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
         reason: What users see.
         id_: Id of the resource.
         outputs: Its outputs, as the SDK serializes them.
+
+    Raises:
+        ValueError: The outputs are too large to be sent as metadata.
+        Exception: As for `serialized()`.
     """
     # Slow to import. In a provider's process the SDK has already imported them.
     from google.protobuf.any_pb2 import Any as AnyMessage
-    from pulumi.runtime import rpc
     from pulumi.runtime.proto import provider_pb2
 
-    properties = asyncio.run(rpc.serialize_properties({**outputs}, {}))
     detail = AnyMessage()
     detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(id=id_, properties=properties, reasons=[reason])
+        provider_pb2.ErrorResourceInitFailed(
+            id=id_, properties=serialized(outputs), reasons=[reason]
+        )
     )
     encoded: bytes = detail.SerializeToString()
+    if len(encoded) > MAX_BYTES + _MARGIN_BYTES:
+        raise ValueError("the outputs are too large")
     return encoded
+
+
+@functools.cache
+def rehearse() -> None:
+    """Do once all that the end of a call needs, so that what cannot work fails before a request.
+
+    Raises:
+        Exception: It does not work.
+    """
+    outputs = {"text": "", "list": [{"number": 1}], "flag": True}
+    encoded_status("", [init_failed("", "", outputs)])

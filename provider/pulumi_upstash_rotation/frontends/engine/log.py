@@ -38,7 +38,7 @@ def show_details() -> None:
 def _send(severity: str, message: str, urn: str) -> bool:
     """Send a line to the engine. Return whether the engine accepted it.
 
-    The engine's address is the first argument of this process.
+    The engine's address is the last argument of this process. `--logflow` puts others before it.
     """
     # Slow to import. In a provider's process the SDK has already imported them.
     import grpc
@@ -47,7 +47,7 @@ def _send(severity: str, message: str, urn: str) -> bool:
     level = {"info": engine_pb2.INFO, "warning": engine_pb2.WARNING}[severity]
     request = engine_pb2.LogRequest(severity=level, message=message, urn=urn)
     try:
-        _engine(sys.argv[1]).Log(request, timeout=5)
+        _engine(sys.argv[1:][-1]).Log(request, timeout=5)
     except (grpc.RpcError, IndexError, ValueError):
         return False
     return True
