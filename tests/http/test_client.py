@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import email.utils
+import gzip
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +23,7 @@ from pulumi_upstash_rotation.errors import (
     AuthenticationError,
     IndeterminateOutcomeError,
     RateLimitedError,
+    RequestNotSentError,
     ResponseStatusError,
     ServerError,
     UnreadableResponseError,
@@ -30,8 +35,8 @@ from pulumi_upstash_rotation.http.client import (
     HttpClient,
     Request,
 )
-from pulumi_upstash_rotation.http.rate_limit import RateLimit
-from pulumi_upstash_rotation.http.retries import Effect
+from pulumi_upstash_rotation.http.rate_limit import DEFAULT_WAIT_SECONDS, RateLimit
+from pulumi_upstash_rotation.http.retries import REJECTIONS, Effect
 
 from ..support.servers import LocalServer, Response
 
@@ -51,6 +56,14 @@ RESET = Request(
     if_not_applied="it has not changed",
     if_maybe_applied="it may have changed",
 )
+
+
+GZIP = {"Content-Encoding": "gzip"}
+STATUSES_AFTER_WHICH_A_RESET_MAY_BE_APPLIED = [
+    *(101, 300, 301, 302, 303, 304, 307, 308, 399),
+    *(402, 408, 409, 410, 412, 416, 418, 423, 424, 425, 444, 460, 499),
+    *(600, 700, 999),
+]
 
 
 @pytest.fixture
@@ -116,7 +129,6 @@ def test_connections_are_never_more_than_the_rate_limit(
 @pytest.mark.parametrize(
     ("status", "kind", "what"),
     [
-        (302, ResponseStatusError, "rejected it (302); it has not changed"),
         (400, ResponseStatusError, "rejected it (400); it has not changed"),
         (401, AuthenticationError, "rejected it (401); it has not changed"),
         (500, ServerError, "failed (500); it may have changed"),
@@ -152,9 +164,9 @@ def test_rejection_that_broke_off_is_still_a_rejection(
     [
         Response(body=b"{", missing_bytes=9),
         Response(body=b"x" * (MAX_RESPONSE_BYTES + 1)),
-        Response(body=b"not gzip", headers={"Content-Encoding": "gzip"}),
+        Response(body=gzip.compress(bytes(MAX_RESPONSE_BYTES + 1)), headers=GZIP),
     ],
-    ids=["cut off", "too large", "not decodable"],
+    ids=["cut off", "too large", "too large when decoded"],
 )
 def test_success_with_a_broken_body_is_unreadable(
     client: HttpClient, server: LocalServer, response: Response
@@ -167,9 +179,65 @@ def test_success_with_a_broken_body_is_unreadable(
     )
 
 
-def test_largest_allowed_body_is_returned(client: HttpClient, server: LocalServer) -> None:
-    server.response = Response(body=b"x" * MAX_RESPONSE_BYTES)
-    assert len(client.send(RESET)) == MAX_RESPONSE_BYTES
+def test_large_body_is_returned(client: HttpClient, server: LocalServer) -> None:
+    server.response = Response(body=b"x" * (MAX_RESPONSE_BYTES - 1024))  # with headers
+    assert client.send(RESET) == server.response.body
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "received"),
+    [
+        (b"the password", {}, b"the password"),
+        (gzip.compress(b"the password", mtime=0)[:-8], GZIP, b"the password"),
+        (b"the password", GZIP, b"the password"),
+    ],
+)
+def test_error_of_a_success_that_broke_off_keeps_what_came(
+    client: HttpClient, server: LocalServer, body: bytes, headers: Any, received: bytes
+) -> None:
+    server.response = Response(body=body, headers=headers, missing_bytes=9)
+    with pytest.raises(UnreadableResponseError) as raised:
+        client.send(RESET)
+    assert raised.value.received == received
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, br", "nonsense"])
+def test_false_content_encoding_hides_no_body(
+    client: HttpClient, server: LocalServer, encoding: str
+) -> None:
+    server.response = Response(body=b"plain", headers={"Content-Encoding": encoding})
+    assert client.send(RESET) == b"plain"
+    assert server.received[0].headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("status", STATUSES_AFTER_WHICH_A_RESET_MAY_BE_APPLIED)
+def test_status_that_is_no_certain_rejection_leaves_the_outcome_of_a_reset_open(
+    client: HttpClient, server: LocalServer, status: int
+) -> None:
+    server.response = Response(status, headers={"Location": "/elsewhere"})
+    with pytest.raises(IndeterminateOutcomeError) as raised:
+        client.send(RESET)
+    what = f"responded with an unexpected status ({status})"
+    assert str(raised.value) == f"cannot reset it: {server.url} {what}; it may have changed"
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("status", STATUSES_AFTER_WHICH_A_RESET_MAY_BE_APPLIED)
+def test_same_status_is_a_rejection_of_a_read(
+    client: HttpClient, server: LocalServer, status: int
+) -> None:
+    server.response = Response(status)
+    with pytest.raises(ResponseStatusError, match=rf"\({status}\); nothing has changed$"):
+        client.send(READ)
+
+
+@pytest.mark.parametrize("status", REJECTIONS)
+def test_status_of_a_rejection_leaves_a_reset_undone(
+    client: HttpClient, server: LocalServer, status: int
+) -> None:
+    server.response = Response(status)
+    with pytest.raises(ResponseStatusError, match=rf"\({status}\); it has not changed$"):
+        client.send(RESET)
 
 
 def test_closed_connection_is_an_indeterminate_outcome(
@@ -196,18 +264,21 @@ def test_response_after_the_timeout_is_an_indeterminate_outcome(
     )
 
 
-@pytest.mark.parametrize("where", ["adapters.HTTPAdapter.send", "models.Response.iter_content"])
+@pytest.mark.parametrize(
+    "where",
+    ["requests.adapters.HTTPAdapter.send", "pulumi_upstash_rotation.http.client.read_body"],
+)
 def test_unexpected_exception_counts_as_possibly_applied_and_stays_hidden(
     client: HttpClient, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("secret-canary")
 
-    monkeypatch.setattr(f"requests.{where}", explode)
+    monkeypatch.setattr(where, explode)
     with pytest.raises(ApiError, match="; it may have changed$") as raised:
         client.send(RESET)
     assert "canary" not in str(raised.value)
-    assert raised.value.__suppress_context__
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
 def test_rate_limited_request_waits_for_the_seconds_in_retry_after(
@@ -226,67 +297,144 @@ def test_retry_after_may_be_a_date(client: HttpClient, server: LocalServer) -> N
     )
     with pytest.raises(RateLimitedError) as raised:
         client.send(RESET)
-    assert raised.value.retry_after_seconds is not None
-    assert raised.value.retry_after_seconds > RETRY_BUDGET_SECONDS
+    assert raised.value.retry_after_seconds == DEFAULT_WAIT_SECONDS
 
 
-@pytest.mark.parametrize("header", [None, "0", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "-3"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(
+            None,
+            "",
+            "0",
+            "soon",
+            "-3",
+            "1.5",
+            "nan",
+            "inf",
+            "1e9",
+            "\xb3",
+            "+7",
+            "0x7",
+            "7 s",
+            "7, 8",
+        ),
+        *("Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Foo 99999 99:99:99 GMT", ", , ,", "A" * 60_000),
+        *("Fri, 31 Dec 0000 00:00:00 GMT", "31 Dec 9999999999 00:00 +9999", "Mon, 1 Jan"),
+    ],
+)
 def test_retry_after_without_a_use_leaves_the_backoff(
     client: HttpClient, server: LocalServer, clock: Clock, header: str | None
 ) -> None:
-    server.responses = [Response(429, headers={"Retry-After": header} if header else {})] * 2
+    headers = {} if header is None else {"Retry-After": header}
+    server.responses = [Response(429, headers=headers)] * 2
     client.send(RESET)
     assert len(clock.sleeps) == 2
     assert all(0 < sleep < 3 for sleep in clock.sleeps)
 
 
-def test_wait_that_exceeds_the_budget_is_not_begun(
-    client: HttpClient, server: LocalServer, clock: Clock
+@pytest.mark.parametrize("effect", [READ, RESET])
+@pytest.mark.parametrize(
+    "header", ["9" * 5000, "601", "Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 1 Jan 3000 00:00:00 +0000"]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_beyond_the_budget_is_capped_and_not_waited_for(
+    client: HttpClient,
+    server: LocalServer,
+    clock: Clock,
+    status: int,
+    header: str,
+    effect: Request,
 ) -> None:
-    server.response = Response(429, headers={"Retry-After": str(int(RETRY_BUDGET_SECONDS))})
-    with pytest.raises(RateLimitedError) as raised:
-        client.send(RESET)
-    assert raised.value.retry_after_seconds == RETRY_BUDGET_SECONDS
+    server.response = Response(status, headers={"Retry-After": header})
+    with pytest.raises(ResponseStatusError) as raised:
+        client.send(effect)
+    assert raised.value.retry_after_seconds == DEFAULT_WAIT_SECONDS
     assert clock.sleeps == []
 
 
-def test_waits_together_stay_within_the_budget(
+def test_wait_for_the_rate_limit_can_be_shorter(
+    server: LocalServer, new_client: NewClient, clock: Clock
+) -> None:
+    server.response = Response(429, headers={"Retry-After": "7"})
+    with pytest.raises(RateLimitedError):
+        new_client(server.url, rate_limit_wait=30).send(RESET)
+    assert 20 < clock.seconds < 30
+    with pytest.raises(RateLimitedError):
+        new_client(server.url, rate_limit_wait=0).send(RESET)
+
+
+def test_rate_limited_call_is_retried_until_its_budget_ends(
     client: HttpClient, server: LocalServer, clock: Clock
 ) -> None:
     server.response = Response(429, headers={"Retry-After": "20"})
-    with pytest.raises(RateLimitedError):
+    with pytest.raises(RateLimitedError) as raised:
         client.send(RESET)
-    assert 60 < sum(clock.sleeps) < RETRY_BUDGET_SECONDS
-    assert len(server.received) == len(clock.sleeps) + 1 < MAX_ATTEMPTS
+    assert (
+        str(raised.value) == f"cannot reset it: {server.url} rejected it (429); it has not changed"
+    )
+    assert DEFAULT_WAIT_SECONDS - 25 < clock.seconds < DEFAULT_WAIT_SECONDS
+    assert len(server.received) > MAX_ATTEMPTS
 
 
-def test_time_in_the_queue_does_not_use_up_the_budget(
+def test_429s_use_up_neither_the_attempts_nor_the_time_of_other_failures(
+    client: HttpClient, server: LocalServer, clock: Clock
+) -> None:
+    limited, failed = Response(429, headers={"Retry-After": "20"}), Response(503)
+    server.responses = [limited] * 12 + [failed] * 3 + [limited] * 5 + [failed] * (MAX_ATTEMPTS - 4)
+    assert client.send(READ) == b"{}"
+    assert clock.seconds > RETRY_BUDGET_SECONDS
+
+
+def test_time_in_the_queue_counts_for_the_wait_for_the_rate_limit(
     server: LocalServer, new_client: NewClient, clock: Clock
 ) -> None:
-    limit = RateLimit(8, clock=clock, sleep=clock.sleep)
-    limit.on_rate_limited(limit.waiter(), RETRY_BUDGET_SECONDS + 10)
-    server.responses = [Response(429)] * 2
-    assert new_client(server.url, rate_limit=limit).send(RESET) == b"{}"
-    assert clock.sleeps[0] == RETRY_BUDGET_SECONDS + 10
+    """Each of 64 calls used to begin its own budget when it was admitted."""
+    limit = RateLimit(2, clock=clock, sleep=clock.sleep)
+    client = new_client(server.url, rate_limit=limit)
+    server.response = Response(429, headers={"Retry-After": "50"})
+    with ThreadPoolExecutor(64) as pool:
+        jobs = [pool.submit(client.send, RESET) for _ in range(64)]
+    errors = [job.exception() for job in jobs]
+    assert {type(error) for error in errors} <= {RateLimitedError, RequestNotSentError}
+    assert all(str(error).endswith("; it has not changed") for error in errors)
+    # The threads share a clock that each sleep moves forward.
+    assert clock.seconds < DEFAULT_WAIT_SECONDS + 64 * 20
 
 
-def test_rate_limited_request_makes_other_requests_wait(
-    client: HttpClient, server: LocalServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+def test_fleet_behind_a_burst_of_429s_succeeds_and_applies_each_call_once(
+    server: LocalServer,
 ) -> None:
-    server.responses = [Response(429, headers={"Retry-After": "30"})]
-    begun: list[float] = []
-    sleep = clock.sleep
+    limit = RateLimit(64, clock=time.monotonic, sleep=time.sleep)
+    client = HttpClient(
+        server.url,
+        "user",
+        "key",
+        pool_size=32,
+        rate_limit=limit,
+        rejection=lambda status, _: (RateLimitedError, f"is rate limiting requests ({status})"),
+        clock=time.monotonic,
+        sleep=time.sleep,
+    )
+    server.responses = [Response(429, headers={"Retry-After": "1"})] * 60
+    calls = [replace(RESET, path=f"/reset/{number}") for number in range(48)]
+    with ThreadPoolExecutor(32) as pool:
+        assert list(pool.map(client.send, calls)) == [b"{}"] * 48
+    assert len(server.received) == 48 + 60
+    assert limit._in_flight == 0
 
-    def sleep_while_another_request_comes(seconds: float) -> None:
-        monkeypatch.setattr(client, "_sleep", sleep)
-        client.send(READ)
-        begun.append(clock())
-        sleep(seconds)
 
-    monkeypatch.setattr(client, "_sleep", sleep_while_another_request_comes)
-    client.send(RESET)
-    assert [each.path for each in server.received] == ["/reset", "/read", "/reset"]
-    assert begun[0] >= 30
+@pytest.mark.parametrize("retry_after", [{}, {"Retry-After": "1"}, {"Retry-After": "45"}])
+def test_long_wait_for_the_rate_limit_is_never_silent_for_more_than_30_seconds(
+    client: HttpClient, server: LocalServer, clock: Clock, retry_after: dict[str, str]
+) -> None:
+    reported_at = [0.0]
+    server.response = Response(429, headers=retry_after)
+    with pytest.raises(RateLimitedError):
+        client.send(RESET, lambda _: reported_at.append(clock()))
+    gaps = [later - earlier for earlier, later in pairwise([*reported_at, clock()])]
+    assert max(gaps) <= 30
+    assert len(reported_at) < 60
 
 
 def test_long_wait_is_reported_to_the_call_that_waits(

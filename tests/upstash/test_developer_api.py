@@ -21,10 +21,10 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
-from pulumi_upstash_rotation.http.client import MAX_ATTEMPTS, RETRY_BUDGET_SECONDS, Request
+from pulumi_upstash_rotation.http.client import MAX_ATTEMPTS, Request
 from pulumi_upstash_rotation.http.retries import Effect
 from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi, client_for, rejection
-from pulumi_upstash_rotation.upstash.settings import Settings
+from pulumi_upstash_rotation.upstash.settings import DEFAULT_RATE_LIMIT_WAIT, Settings
 from upstash_emulator import Emulator, Fault
 
 from ..support.servers import LocalServer, Response
@@ -83,11 +83,6 @@ def test_reset_and_read_are_one_request_each(
         ),
         (Fault.status(405), ResponseStatusError, "rejected the request (405)"),
         (Fault.status(406), ResponseStatusError, "rejected the request (406)"),
-        (
-            Fault.status(302, body="<html>moved</html>", content_type="text/html"),
-            ResponseStatusError,
-            "responded with a redirect (302), which the provider does not follow",
-        ),
     ],
 )
 def test_rejected_reset_states_that_the_password_has_not_changed_and_is_not_retried(
@@ -106,6 +101,24 @@ def test_rejected_reset_states_that_the_password_has_not_changed_and_is_not_retr
     assert type(raised.value) is kind
     assert operations(emulator) == ["reset"]
     assert database.resets == 0
+
+
+@pytest.mark.parametrize("status", [302, 303, 304, 408, 409, 499])
+@pytest.mark.parametrize("applied", [False, True])
+def test_reset_with_a_status_that_is_no_rejection_may_have_been_applied(
+    api: DeveloperApi,
+    emulator: Emulator,
+    database: EmulatedDatabase,
+    status: int,
+    applied: bool,
+) -> None:
+    emulator.fault(Fault.status(status, applied=applied), operation="reset")
+    with pytest.raises(
+        IndeterminateOutcomeError, match=rf"unexpected status \({status}\){MAY_HAVE}$"
+    ):
+        api.reset_password(database.id)
+    assert operations(emulator) == ["reset"]
+    assert database.resets == applied
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -197,14 +210,16 @@ def test_rate_limited_reset_is_retried_after_the_seconds_in_retry_after(
 def test_reset_that_stays_rate_limited_fails_within_the_budget(
     api: DeveloperApi, emulator: Emulator, database: EmulatedDatabase, clock: Clock
 ) -> None:
-    emulator.fault(Fault.status(429, retry_after=int(RETRY_BUDGET_SECONDS)), operation="reset")
+    emulator.fault(Fault.status(429, retry_after=DEFAULT_RATE_LIMIT_WAIT), operation="reset")
     with pytest.raises(RateLimitedError, match=rf"is rate limiting requests \(429\){UNCHANGED}$"):
         api.reset_password(database.id)
     assert clock.sleeps == []
+    clock.seconds += DEFAULT_RATE_LIMIT_WAIT + 1
+    began = clock.seconds
     emulator.fault(Fault.status(429, retry_after=0), operation="reset", times=None)
     with pytest.raises(RateLimitedError):
         api.reset_password(database.id)
-    assert len(clock.sleeps) == MAX_ATTEMPTS - 1
+    assert DEFAULT_RATE_LIMIT_WAIT - 25 < clock.seconds - began < DEFAULT_RATE_LIMIT_WAIT
     assert database.resets == 0
 
 
@@ -372,6 +387,10 @@ def test_api_connects_only_for_a_request() -> None:
 def test_same_settings_have_one_client(emulator: Emulator) -> None:
     assert client_for(settings_of(emulator)) is client_for(settings_of(emulator))
     assert client_for(settings_of(emulator)) is not client_for(settings_of(emulator, api_key="x"))
+
+
+def test_client_waits_for_the_rate_limit_as_long_as_the_settings_state(emulator: Emulator) -> None:
+    assert client_for(settings_of(emulator, rate_limit_wait=7))._rate_limit_wait == 7
 
 
 def test_threads_that_ask_at_once_get_one_client() -> None:

@@ -176,7 +176,31 @@ def test_most_requests_in_flight_can_be_set(
     assert resolve_settings({**CONFIG, **config}, environ).max_concurrency == expected
 
 
-@pytest.mark.parametrize("value", ["0", "257", "-1", "1.5", "many", "٣", True])
+@pytest.mark.parametrize(
+    ("config", "environ", "expected"),
+    [
+        ({}, {}, 600),
+        ({"upstash:rateLimitWait": "60"}, {"UPSTASH_RATE_LIMIT_WAIT": "70"}, 60),
+        ({"upstash:rateLimitWait": 3600}, {}, 3600),
+        ({}, {"UPSTASH_RATE_LIMIT_WAIT": "0"}, 0),
+    ],
+)
+def test_wait_for_the_rate_limit_can_be_set(
+    config: dict[str, object], environ: dict[str, str], expected: int
+) -> None:
+    assert resolve_settings({**CONFIG, **config}, environ).rate_limit_wait == expected
+
+
+@pytest.mark.parametrize("value", ["3601", "-1", "1.5", "long", "٣", True, "9" * 5000])
+def test_wait_out_of_range_is_a_configuration_error(value: object) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        resolve_settings({**CONFIG, "upstash:rateLimitWait": value}, {})
+    assert str(raised.value) == (
+        "config upstash:rateLimitWait must be a whole number of seconds, from 0 to 3600"
+    )
+
+
+@pytest.mark.parametrize("value", ["0", "257", "-1", "1.5", "many", "٣", True, "9" * 5000])
 def test_number_of_requests_out_of_range_is_a_configuration_error(value: object) -> None:
     with pytest.raises(ConfigurationError) as raised:
         resolve_settings({**CONFIG, "upstash:maxConcurrency": value}, {})

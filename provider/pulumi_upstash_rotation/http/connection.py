@@ -1,6 +1,7 @@
 """Sessions, the trust store, and whether a request may have been sent.
 
 A connection records that it is still connecting. If an error comes then, no request was sent.
+Each connection keeps to the limits in `wire.py`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import functools
 import os
 import platform
 import ssl
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from pulumi_upstash_rotation._version import __version__
 from pulumi_upstash_rotation.errors import ConfigurationError
 
 from .urls import is_loopback
+from .wire import BoundedResponse, BoundedTLSSocket, current_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,7 @@ def trust_store(protocol: Literal["http", "redis"]) -> ssl.SSLContext:
     context.load_default_certs()
     if protocol == "http":
         context.set_alpn_protocols(["http/1.1"])
+        context.sslsocket_class = BoundedTLSSocket
     name = next((name for name in TRUST_VARIABLES if os.environ.get(name)), None)
     if name:
         bundle = os.environ[name]
@@ -73,11 +75,12 @@ def new_session(base_url: str, *, pool_size: int = 1) -> requests.Session:
         ConfigurationError: As for `trust_store()`.
     """
     parts = urlsplit(base_url)
-    session = requests.Session()
+    session = _Session()
     session.headers["User-Agent"] = (
         f"pulumi-upstash-rotation/{__version__} python/{platform.python_version()}"
     )
     session.headers["Accept"] = "application/json"
+    session.headers["Accept-Encoding"] = "identity"
     # A request to this machine uses no proxy. A proxy would see the content of plain http.
     session.trust_env = not is_loopback(parts.hostname or "")
     adapter = _Adapter(trust_store("http") if parts.scheme == "https" else None, pool_size)
@@ -86,27 +89,23 @@ def new_session(base_url: str, *, pool_size: int = 1) -> requests.Session:
     return session
 
 
-class _SendState(threading.local):
-    """`may_be_sent` is False while this thread connects. Its request cannot have been sent then."""
+class _Session(requests.Session):
+    """Follows no redirect. requests would read the whole body of one, whatever its size."""
 
-    may_be_sent = True
-
-
-_state: Final = _SendState()
-
-
-def start_request() -> None:
-    """Mark this thread's request as possibly sent, until it makes a connection."""
-    _state.may_be_sent = True
+    def get_redirect_target(self, _response: object) -> None:
+        """Return no target."""
 
 
 class _Connection(HTTPConnection):
-    """Records that it is still connecting."""
+    """Records that it is still connecting, and keeps to the limits of the attempt."""
+
+    response_class = BoundedResponse
 
     def connect(self) -> None:
-        _state.may_be_sent = False
+        attempt = current_attempt()
+        attempt.may_be_sent = False
         super().connect()
-        _state.may_be_sent = True
+        attempt.may_be_sent = True
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
@@ -136,8 +135,10 @@ class _Adapter(HTTPAdapter):
         if self._tls and not proxy.lower().startswith("socks"):
             options["proxy_ssl_context"] = self._tls["ssl_context"]
         manager = super().proxy_manager_for(proxy, **options, **self._tls)
-        if type(manager) is ProxyManager:  # SOCKS has connections of its own
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        socks = type(manager) is not ProxyManager
+        manager.pool_classes_by_scheme = (
+            _socks_pools() if socks else {"http": _Pool, "https": _TLSPool}
+        )
         return manager
 
     def build_connection_pool_key_attributes(
@@ -148,6 +149,26 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, *_: object) -> None:  # noqa: ANN401  a pool
         conn.cert_reqs = "CERT_REQUIRED"
+
+
+@functools.cache
+def _socks_pools() -> dict[str, type[HTTPConnectionPool]]:
+    """Return the pools for a SOCKS proxy. They need PySocks, which few users have."""
+    from urllib3.contrib import socks
+
+    class Connection(_Connection, socks.SOCKSConnection):
+        pass
+
+    class TLSConnection(_TLSConnection, socks.SOCKSHTTPSConnection):
+        pass
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class TLSPool(HTTPSConnectionPool):
+        ConnectionCls = TLSConnection
+
+    return {"http": Pool, "https": TLSPool}
 
 
 _PROXY: Final = "could not be reached through the proxy (HTTPS_PROXY names it)"
@@ -185,7 +206,7 @@ def not_sent(error: Exception) -> tuple[str, bool] | None:
         requests.exceptions.InvalidSchema,
         LocationValueError,
     )
-    if _state.may_be_sent and not isinstance(error, about_a_url):
+    if current_attempt().may_be_sent and not isinstance(error, about_a_url):
         return None
     wrapped = list(causes(error))
     found = (row for row in _NOT_SENT if any(isinstance(each, row[0]) for each in wrapped))

@@ -6,6 +6,33 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+REJECTIONS: Final = {
+    400: "the API documents it",
+    401: "the API documents it",
+    403: "the API documents it",
+    404: "the API documents it",
+    405: "the API documents it",
+    406: "the API documents it",
+    407: "a proxy did not forward the request",
+    411: "HTTP: the server refuses to read the request",
+    413: "HTTP: the server refuses to process the request",
+    414: "HTTP: the server refuses to interpret the address",
+    415: "HTTP: the server refuses the request's format",
+    417: "HTTP: the server refuses an expectation, before it reads the request",
+    421: "HTTP: the server does not serve this address",
+    422: "HTTP: the server could not process the content",
+    426: "HTTP: the server refuses this protocol",
+    428: "HTTP: the server requires a condition first",
+    431: "HTTP: the server refuses to process such headers",
+    451: "HTTP: the server denies access",
+}
+"""Statuses after which a request was certainly not applied, and why that is certain.
+
+429 has a rule of its own. After any other error status a request that is not idempotent may have
+been applied. 408 and 499, for example, come from proxies that have forwarded the request. 409, 410
+and 425 leave it open. Sources: the Developer API's documentation, RFC 9110 section 15.5, RFC 6585.
+"""
+
 
 class Effect(Enum):
     """The effect of a request at the server."""
@@ -24,7 +51,8 @@ class Outcome(Enum):
     NO_RESPONSE = "connection lost or read timeout after the request was sent"
     SERVER_ERROR = "status 5xx"
     UNREADABLE = "status 2xx, and the response broke off"
-    REJECTED = "any other status"
+    REJECTED = f"status {', '.join(map(str, REJECTIONS))}"
+    OTHER_STATUS = "any other status, such as 3xx, 408 or 499"
 
 
 @dataclass(frozen=True)
@@ -53,7 +81,10 @@ RETRIES: Final = (
     RetryRule(Outcome.NO_RESPONSE, _REPEATABLE, "the request may have been applied"),
     RetryRule(Outcome.SERVER_ERROR, _REPEATABLE, "the request may have been applied"),
     RetryRule(Outcome.UNREADABLE, _NONE, "the request was applied"),
-    RetryRule(Outcome.REJECTED, _NONE, "a retry cannot help"),
+    RetryRule(Outcome.REJECTED, _NONE, "a retry cannot help; the request was not applied"),
+    RetryRule(
+        Outcome.OTHER_STATUS, _NONE, "a retry cannot help; the request may have been applied"
+    ),
 )
 """Every outcome once."""
 

@@ -217,6 +217,7 @@ def _client_for(settings: Settings) -> HttpClient:
         rejection=rejection,
         clock=time.monotonic,
         sleep=time.sleep,
+        rate_limit_wait=settings.rate_limit_wait,
     )
 
 

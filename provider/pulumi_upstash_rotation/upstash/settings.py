@@ -17,9 +17,13 @@ CONFIG_KEYS: Final = (
     "upstash:apiKey",
     "upstash:apiUrl",
     "upstash:maxConcurrency",
+    "upstash:rateLimitWait",
 )
 DEFAULT_MAX_CONCURRENCY: Final = 64
 MOST_MAX_CONCURRENCY: Final = 256
+DEFAULT_RATE_LIMIT_WAIT: Final = 600
+MOST_RATE_LIMIT_WAIT: Final = 3600
+_MANY_DIGITS: Final = 20
 
 _HOW_TO_SET = (
     "set both on this stack with `pulumi config set upstash:email you@example.com` and "
@@ -37,12 +41,15 @@ class Settings:
         api_key: A Developer API key of that account. It must not be read-only.
         api_url: Base URL of the Developer API, without a trailing slash.
         max_concurrency: Maximum number of requests in flight at once, from 1 to 256.
+        rate_limit_wait: Maximum time that a call waits for the API's rate limit in total, in
+            seconds, from 0 to 3600.
     """
 
     email: str
     api_key: str = field(repr=False)
     api_url: str = DEFAULT_API_URL
     max_concurrency: int = DEFAULT_MAX_CONCURRENCY
+    rate_limit_wait: int = DEFAULT_RATE_LIMIT_WAIT
 
 
 def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
@@ -81,7 +88,20 @@ def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -
         email=email,
         api_key=api_key,
         api_url=_api_url(config, environ),
-        max_concurrency=_max_concurrency(config, environ),
+        max_concurrency=_number(
+            config,
+            environ,
+            ("upstash:maxConcurrency", "UPSTASH_MAX_CONCURRENCY"),
+            "requests in flight",
+            (1, DEFAULT_MAX_CONCURRENCY, MOST_MAX_CONCURRENCY),
+        ),
+        rate_limit_wait=_number(
+            config,
+            environ,
+            ("upstash:rateLimitWait", "UPSTASH_RATE_LIMIT_WAIT"),
+            "seconds",
+            (0, DEFAULT_RATE_LIMIT_WAIT, MOST_RATE_LIMIT_WAIT),
+        ),
     )
 
 
@@ -103,16 +123,26 @@ def _api_url(config: Mapping[str, object], environ: Mapping[str, str]) -> str:
     return DEFAULT_API_URL
 
 
-def _max_concurrency(config: Mapping[str, object], environ: Mapping[str, str]) -> int:
+def _number(
+    config: Mapping[str, object],
+    environ: Mapping[str, str],
+    keys: tuple[str, str],
+    unit: str,
+    limits: tuple[int, int, int],
+) -> int:
+    """Return a whole number from the config, else from the environment, else the default one."""
+    least, default, most = limits
     for source, key, name in (
-        (config, "upstash:maxConcurrency", "config upstash:maxConcurrency"),
-        (environ, "UPSTASH_MAX_CONCURRENCY", "environment variable UPSTASH_MAX_CONCURRENCY"),
+        (config, keys[0], f"config {keys[0]}"),
+        (environ, keys[1], f"environment variable {keys[1]}"),
     ):
         if text := _text(source, key):
-            if text.isdecimal() and text.isascii() and 1 <= int(text) <= MOST_MAX_CONCURRENCY:
-                return int(text)
+            # A short text, because int() rejects one of several thousand digits.
+            if text.isdecimal() and text.isascii() and len(text) < _MANY_DIGITS:
+                number = int(text)
+                if least <= number <= most:
+                    return number
             raise ConfigurationError(
-                f"{name} must be a whole number of requests in flight, from 1 to "
-                f"{MOST_MAX_CONCURRENCY}"
+                f"{name} must be a whole number of {unit}, from {least} to {most}"
             )
-    return DEFAULT_MAX_CONCURRENCY
+    return default
