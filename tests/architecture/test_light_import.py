@@ -1,12 +1,25 @@
-"""What is loaded when: programs and previews start fast because they load little."""
+"""What is loaded when: programs start fast, and nothing is loaded between a reset and its end.
+
+An import after a reset may fail: for lack of descriptors, or because a file in the user's project
+has the name of a library.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+from ..support.servers import raw_server
+
+if TYPE_CHECKING:
+    import socket
+
+    from upstash_emulator import Emulator
 
 HEAVY = ("requests", "urllib3", "pydantic", "redis", "tenacity", "cronsim")
 
@@ -117,3 +130,91 @@ def test_interpreter_that_makes_no_call_loads_no_heavy_library(
 def test_interpreter_that_makes_a_call_loads_what_it_needs() -> None:
     """It shows that the other tests look at the right names."""
     assert {"requests", "urllib3", "pydantic"} <= loaded_by(FAILED)
+
+
+RESET = """
+import http.client, json, sys
+from pulumi_upstash_rotation.errors import RotationError
+from pulumi_upstash_rotation.upstash.account import open_account
+from pulumi_upstash_rotation.upstash.credentials import Credentials
+from pulumi_upstash_rotation.upstash.settings import Settings
+
+email, key, url, database_id = sys.argv[1:]
+account = open_account(lambda: Settings(email, key, url), lambda line: None)
+wait = account.prepare_to_verify()
+api = account.api
+wait()
+at_the_request = None
+send = http.client.HTTPConnection.endheaders
+
+def sent(*args, **options):
+    global at_the_request
+    at_the_request = at_the_request or set(sys.modules)
+    return send(*args, **options)
+
+http.client.HTTPConnection.endheaders = sent
+verifications = []
+try:
+    database = api.reset_password(database_id).database
+    for changes in ({}, {"port": 1}, {"endpoint": "no-such-host.invalid"}):
+        changed = database.model_copy(update=changes)
+        found = account.verify(changed, Credentials("x", "y"), timeout_seconds=5)
+        verifications.append(found.verified)
+except RotationError as error:
+    verifications.append(type(error).__name__)
+print(json.dumps([verifications, sorted(set(sys.modules) - at_the_request)]))
+"""
+
+
+def loaded_after_a_reset(*arguments: str, **environment: str) -> tuple[list[object], list[str]]:
+    """Return how a reset ended, and which modules were loaded after its request was sent."""
+    done = subprocess.run(
+        [sys.executable, "-c", RESET, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    ended, loaded = json.loads(done.stdout.splitlines()[-1])
+    return ended, loaded
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_reset_and_its_verification_load_nothing_after_the_request(
+    upstash_emulator: Emulator, host: str
+) -> None:
+    upstash_emulator.reset_response = "with_credentials"
+    ended, loaded = loaded_after_a_reset(
+        upstash_emulator.email,
+        upstash_emulator.api_key,
+        upstash_emulator.url.replace("127.0.0.1", host),
+        upstash_emulator.databases[0].id,
+        SSL_CERT_FILE=str(upstash_emulator.ca_bundle),
+    )
+    assert ended == [True, True, False]
+    assert loaded == []
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; expires=Wed, 21 Oct 2035 07:28:00 GMT\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nno colon\r\n\r\n{",
+        b'HTTP/1.1 200 OK\r\nContent-Type: text/html; charset="x\xb3"\r\n\r\n<html>\xff',
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense",
+        b"HTTP/1.1 303 See Other\r\nLocation: http://xn--\xfc/\r\n\r\n",
+        b"HTTP/1.1 503 No\r\nRetry-After: Wed, 21 Oct 2035 07:28:00 GMT\r\n\r\n",
+        b"nonsense",
+        b"",
+    ],
+)
+def test_odd_response_to_a_reset_loads_nothing(response: bytes) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(64 << 10)
+        connection.sendall(response)
+
+    with raw_server(serve) as port:
+        _, loaded = loaded_after_a_reset("a@b.c", "key", f"http://127.0.0.1:{port}", "an-id")
+    assert loaded == []

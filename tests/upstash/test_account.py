@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from ..support.payloads import DOCUMENTED, WITH_CREDENTIALS
 from ..support.servers import silent_port
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from upstash_emulator import EmulatedDatabase, Emulator
 
 
@@ -102,7 +105,9 @@ def test_verification_that_cannot_be_loaded_is_a_message(
     database = parse_database(WITH_CREDENTIALS)
     verification = account.verify(database, Credentials(), timeout_seconds=1)
     assert verification == Verification(
-        verified=False, message="not verified: unexpected ModuleNotFoundError; please report it"
+        verified=False,
+        message="not verified: the library pulumi_upstash_rotation.upstash.probe cannot be loaded "
+        "(ModuleNotFoundError). A file in the project's folder may have its name; rename that file",
     )
 
 
@@ -113,3 +118,56 @@ def test_preparation_that_fails_is_silent(
     prepare_and_wait()
     assert trust_store.cache_info().currsize == 0
     assert capfd.readouterr() == ("", "")
+
+
+SHADOWED = """
+import sys
+from pulumi_upstash_rotation.errors import ConfigurationError
+from pulumi_upstash_rotation.upstash.account import open_account
+from pulumi_upstash_rotation.upstash.credentials import Credentials
+from pulumi_upstash_rotation.upstash.settings import Settings
+
+account = open_account(lambda: Settings("a@b.c", "key", "http://127.0.0.1:9"), print)
+account.prepare_to_verify()()
+print(account.verify(None, Credentials(), timeout_seconds=1).message)
+try:
+    account.api.reset_password("x")
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [("", "AttributeError"), ("raise ImportError", "ImportError")]
+)
+@pytest.mark.parametrize("library", ["requests", "tenacity"])
+def test_file_of_the_project_with_the_name_of_a_library_is_stated_before_any_request(
+    tmp_path: Path, library: str, content: str, kind: str
+) -> None:
+    (tmp_path / f"{library}.py").write_text(content)
+    done = subprocess.run(
+        [sys.executable, "-c", SHADOWED], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    verification, error = done.stdout.splitlines()
+    assert verification.startswith("not verified: ")
+    assert " cannot be loaded (" in verification
+    assert " cannot be loaded (" in error
+    assert error.endswith("A file in the project's folder may have its name; rename that file")
+    if kind == "AttributeError":
+        assert f"the library {library}" in error
+
+
+def test_verification_is_prepared_where_no_thread_can_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    read: list[str] = []
+    monkeypatch.setattr(probe, "trust_store", read.append)
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    account_module._loading.cache_clear()
+    open_account(no_settings, print).prepare_to_verify()()
+    account_module._loading.cache_clear()
+    assert read == ["redis"]

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import requests
 
-from pulumi_upstash_rotation.http.connection import trust_store
+from pulumi_upstash_rotation.http.connection import new_session, trust_store
 from pulumi_upstash_rotation.upstash import probe
 from pulumi_upstash_rotation.upstash.credentials import Credentials
 from pulumi_upstash_rotation.upstash.database import Database
@@ -26,6 +26,7 @@ from ..support.servers import (
     Response,
     closed_port,
     new_authority,
+    raw_server,
     silent_port,
     tls_context,
 )
@@ -89,6 +90,13 @@ def verified(
     return found
 
 
+def trusting_the_environment(url: str) -> requests.Session:
+    """Return the session for a host that is not this machine, whose environment counts."""
+    session = new_session(url)
+    session.trust_env = True
+    return session
+
+
 def not_verified(message: str) -> Verification:
     return Verification(verified=False, message=f"not verified: {message}")
 
@@ -122,6 +130,7 @@ def test_rejected_new_password_is_stated_once_the_time_is_up(emulated: EmulatedD
         verified=False,
         message="Redis did not accept the new password within 1 s. If a user reset it outside "
         "Pulumi meanwhile, `pulumi refresh` stores the live one",
+        rejected=True,
     )
 
 
@@ -155,10 +164,10 @@ def test_each_plane_distinguishes_an_accepted_credential_from_a_rejected_one(
         (redis_accepts, emulated.password),
         (rest_accepts, emulated.rest_token),
     ):
-        assert accepts(good, good) == (True, True)
-        assert accepts(good, "wrong-canary") == (True, False)
-        assert accepts(good, None) == (True, False)
-        assert accepts("wrong-canary", good) == (False, False)
+        assert accepts(good, good, 10) == (True, True)
+        assert accepts(good, "wrong-canary", 10) == (True, False)
+        assert accepts(good, None, 10) == (True, False)
+        assert accepts("wrong-canary", good, 10) == (False, False)
 
 
 def test_rest_is_tried_where_only_http_gets_out(emulated: EmulatedDatabase) -> None:
@@ -300,9 +309,88 @@ def test_unexpected_exception_is_named_by_its_type(
     def explode(_protocol: str) -> None:
         raise KeyError(emulated.password)
 
-    monkeypatch.setattr(probe, "trust_store", explode)
+    monkeypatch.setattr("pulumi_upstash_rotation.upstash.redis_login.trust_store", explode)
     expected = not_verified("unexpected KeyError; please report it")
     assert verified(described(emulated)) == expected
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError(), SystemExit(), OSError()])
+def test_no_exception_leaves_a_verification(
+    emulated: EmulatedDatabase, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def explode(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(probe, "_planes", explode)
+    expected = not_verified(f"unexpected {type(error).__name__}; please report it")
+    assert verified(described(emulated)) == expected
+
+
+def test_verification_runs_without_a_thread_where_none_can_start(
+    emulated: EmulatedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    expected = "Redis accepts the new password and rejects the previous one"
+    assert verified(described(emulated)) == Verification(verified=True, message=expected)
+
+
+def test_report_that_fails_does_not_end_the_verification(
+    emulated: EmulatedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "REPORTED_WAIT_SECONDS", 0.0)
+
+    def fail(_: str) -> None:
+        raise ZeroDivisionError
+
+    assert verify(described(emulated), PREVIOUS, timeout_seconds=10, report=fail).verified
+
+
+def test_rest_sends_the_token_and_no_credentials_of_the_user(
+    emulated: EmulatedDatabase,
+    tls_server: LocalServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "netrc").write_text("default login canary password canary")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setattr(probe, "new_session", trusting_the_environment)
+    tls_server.response = Response(200, b'{"result": "PONG"}')
+    verified(described(emulated, tls=False, endpoint=f"127.0.0.1:{tls_server.port}"), seconds=0.5)
+    sent = {received.headers["Authorization"] for received in tls_server.received}
+    assert sent == {f"Bearer {emulated.rest_token}", f"Bearer {PREVIOUS.rest_token}"}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "then", "what"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b" ", "was silent for 0.4 s"),
+        (b"HTTP/1.1 200 OK\r\n", b"a: b\r\n", "was silent for 0.4 s"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * (32 << 10), "gave an unexpected response"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", b"x" * 9999, "gave an unexpected response"),
+    ],
+)
+@pytest.mark.usefixtures("emulated")
+def test_rest_response_that_never_ends_is_stated(
+    monkeypatch: pytest.MonkeyPatch,
+    pieces: bytes,
+    then: bytes,
+    what: str,
+) -> None:
+    monkeypatch.setattr(probe, "RESPONSE_TIMEOUT_SECONDS", 0.4)
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(64 << 10)
+        connection.sendall(pieces)
+        while True:
+            connection.sendall(then)
+            time.sleep(0.005)
+
+    with raw_server(serve) as port, pytest.raises(probe.UnreachableError) as raised:
+        probe._rest(f"http://127.0.0.1:{port}")("token-canary", None, 0.4)
+    assert str(raised.value).startswith(what)
 
 
 @pytest.mark.parametrize(

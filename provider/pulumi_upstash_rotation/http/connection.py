@@ -10,6 +10,7 @@ import functools
 import os
 import platform
 import ssl
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -81,6 +82,7 @@ def new_session(base_url: str, *, pool_size: int = 1) -> requests.Session:
     )
     session.headers["Accept"] = "application/json"
     session.headers["Accept-Encoding"] = "identity"
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # an API needs none
     # A request to this machine uses no proxy. A proxy would see the content of plain http.
     session.trust_env = not is_loopback(parts.hostname or "")
     adapter = _Adapter(trust_store("http") if parts.scheme == "https" else None, pool_size)

@@ -6,8 +6,10 @@ import contextlib
 import functools
 import threading
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
+from pulumi_upstash_rotation.errors import ConfigurationError
 from pulumi_upstash_rotation.values import Verification
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Account:
 
     Attributes:
         open_api: Returns the Developer API. It imports requests and pydantic. Operations without a
-            request do not need them.
+            request do not need them. Raises `ConfigurationError` if they cannot be imported.
         verify: Logs in to the database with the new credential and the previous one. It never
             raises.
         prepare_to_verify: Starts to load in the background what a verification needs. Returns a
@@ -63,8 +65,10 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
     """
 
     def open_api() -> DeveloperApi:
-        from .developer_api import DeveloperApi, client_for
-
+        try:
+            from .developer_api import DeveloperApi, client_for
+        except Exception as error:  # noqa: BLE001  a file of the project in the place of a library
+            raise ConfigurationError(_not_loaded(error)) from None
         return DeveloperApi(lambda: client_for(settings()), report)
 
     def verify(
@@ -72,25 +76,43 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
     ) -> Verification:
         try:
             from . import probe
-
-            return probe.verify(database, previous, timeout_seconds=timeout_seconds, report=report)
         except Exception as error:  # noqa: BLE001  an error after a reset could lose the new password
+            return Verification(verified=False, message=f"not verified: {_not_loaded(error)}")
+        try:
+            return probe.verify(database, previous, timeout_seconds=timeout_seconds, report=report)
+        except Exception as error:  # noqa: BLE001  same
             why = f"not verified: unexpected {type(error).__name__}; please report it"
             return Verification(verified=False, message=why)
 
     return Account(open_api=open_api, verify=verify, prepare_to_verify=_prepare_to_verify)
 
 
+def _not_loaded(error: Exception) -> str:
+    """Return which library could not be loaded, and the most likely reason."""
+    name = getattr(error, "name", None) if isinstance(error, ImportError) else None
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name = error.obj.__name__
+    library = f"the library {name}" if name else "a library"
+    return (
+        f"{library} cannot be loaded ({type(error).__name__}). A file in the project's folder may "
+        "have its name; rename that file"
+    )
+
+
 def _prepare_to_verify() -> Callable[[], None]:
-    """Import the libraries of a verification during the requests, because redis-py loads slowly."""
-    return _loading().join
+    """Import the libraries of a verification, and read the trust store, during the requests."""
+    return _loading()
 
 
 @functools.cache
-def _loading() -> threading.Thread:
+def _loading() -> Callable[[], None]:
     thread = threading.Thread(target=_load, daemon=True)
-    thread.start()
-    return thread
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError):  # no more threads
+        _load()
+        return lambda: None
+    return thread.join
 
 
 def _load() -> None:

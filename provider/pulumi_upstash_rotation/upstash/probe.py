@@ -5,25 +5,30 @@ The probe logs in over Redis with TLS. If that is not possible, it uses the REST
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
-import redis
 import requests
-import tenacity
+from requests.auth import AuthBase
+from tenacity import Retrying, retry_if_result, stop_before_delay, wait_exponential
+from urllib3.exceptions import HTTPError
 
 from pulumi_upstash_rotation.errors import ConfigurationError
 from pulumi_upstash_rotation.http.connection import causes, new_session, trust_store
+from pulumi_upstash_rotation.http.wire import read_body, start_attempt
 from pulumi_upstash_rotation.values import Verification
 
+from .redis_login import RedisLogin, UnexpectedReplyError
+
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator
 
     from pulumi_upstash_rotation.http.client import Report
@@ -32,15 +37,19 @@ if TYPE_CHECKING:
     from .database import Database
 
 RESPONSE_TIMEOUT_SECONDS: Final = 3.0
-"""Maximum time for one response of a database."""
+"""Maximum time for one try of a database: connection, handshake, and both logins or requests."""
 REPORTED_WAIT_SECONDS: Final = 2.0
 """The probe reports a wait that is longer."""
-MAX_PONG_BYTES: Final = 1024
+MAX_PONG_BYTES: Final = 64 << 10
+"""Limit of one response over REST, headers included."""
 
 _LOG: Final = logging.getLogger(__name__)
 
-Accepts: TypeAlias = "Callable[[str, str | None], tuple[bool, bool]]"
-"""Returns whether a new and a previous credential are accepted; raises `UnreachableError`."""
+Accepts: TypeAlias = "Callable[[str, str | None, float], tuple[bool, bool]]"
+"""Returns whether a new and a previous credential are accepted; raises `UnreachableError`.
+
+The third argument is the maximum time, in seconds.
+"""
 
 
 class UnreachableError(Exception):
@@ -84,23 +93,37 @@ def verify(
         timeout_seconds: Maximum time in total.
         report: Shows a line to a user when the verification takes long.
     """
-    findings = [_not_verified(f"the database gave no response within {timeout_seconds:g} s")]
+    findings: list[Verification] = []
 
     def find() -> None:
         try:
             findings.append(_verify(database, previous, timeout_seconds))
-        except Exception as error:  # noqa: BLE001  an error could lose the new password
+        except BaseException as error:  # noqa: BLE001  an error could lose the new password
             # The text of an unexpected error may hold a secret, so the message has only its type.
             findings.append(_not_verified(f"unexpected {type(error).__name__}; please report it"))
 
-    # This runs in a thread, because a DNS lookup has no timeout.
+    try:
+        _in_a_thread(find, timeout_seconds, report)
+        if findings:
+            return findings[-1]
+        return _not_verified(f"the database gave no response within {timeout_seconds:g} s")
+    except Exception as error:  # noqa: BLE001  same
+        return _not_verified(f"unexpected {type(error).__name__}; please report it")
+
+
+def _in_a_thread(find: Callable[[], None], seconds: float, report: Report) -> None:
+    """Call a function for some time. It has a thread of its own, because DNS has no timeout."""
     thread = threading.Thread(target=find, daemon=True)
-    thread.start()
-    thread.join(min(REPORTED_WAIT_SECONDS, timeout_seconds))
-    if thread.is_alive() and timeout_seconds > REPORTED_WAIT_SECONDS:
-        report(f"waiting up to {timeout_seconds:g} s for the database to accept the new credential")
-        thread.join(timeout_seconds - REPORTED_WAIT_SECONDS)
-    return findings[-1]
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError):  # no more threads: DNS may then hold the caller up
+        find()
+        return
+    thread.join(min(REPORTED_WAIT_SECONDS, seconds))
+    if thread.is_alive() and seconds > REPORTED_WAIT_SECONDS:
+        with contextlib.suppress(Exception):  # a lost line is better than a lost password
+            report(f"waiting up to {seconds:g} s for the database to accept the new credential")
+        thread.join(seconds - REPORTED_WAIT_SECONDS)
 
 
 def _not_verified(why: str) -> Verification:
@@ -108,10 +131,11 @@ def _not_verified(why: str) -> Verification:
 
 
 def _verify(database: Database, previous: Credentials, timeout_seconds: float) -> Verification:
+    ends_at = time.monotonic() + timeout_seconds
     problems = []
     for plane in _planes(database, previous):
         try:
-            response = _final_response(plane, timeout_seconds)
+            response = _final_response(plane, max(0.0, ends_at - time.monotonic()))
             _LOG.debug("%s accepts the new %s, the previous: %s", plane.name, plane.kind, response)
             return _judge(plane, response, timeout_seconds)
         except UnreachableError as error:  # noqa: PERF203  try the next plane
@@ -121,13 +145,19 @@ def _verify(database: Database, previous: Credentials, timeout_seconds: float) -
 
 def _final_response(plane: _Plane, timeout_seconds: float) -> tuple[bool, bool]:
     """Repeat until only the new credential works. Return the last response."""
-    attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda response: response != (True, False)),
-        wait=tenacity.wait_exponential(multiplier=0.1, max=1),
-        stop=tenacity.stop_before_delay(0.9 * timeout_seconds),  # leaves time for the last response
+    attempts = Retrying(
+        retry=retry_if_result(lambda response: response != (True, False)),
+        wait=wait_exponential(multiplier=0.1, max=1),
+        stop=stop_before_delay(0.9 * timeout_seconds),  # leaves time for the last response
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
-    response: tuple[bool, bool] = attempts(plane.accepts, plane.new, plane.previous)
+    ends_at = time.monotonic() + timeout_seconds
+
+    def accepts() -> tuple[bool, bool]:
+        seconds = min(RESPONSE_TIMEOUT_SECONDS, ends_at - time.monotonic())
+        return plane.accepts(plane.new, plane.previous, seconds)
+
+    response: tuple[bool, bool] = attempts(accepts)
     return response
 
 
@@ -136,7 +166,7 @@ def _judge(plane: _Plane, response: tuple[bool, bool], seconds: float) -> Verifi
     if not accepted:
         what = f"{plane.name} did not accept the new {plane.kind} within {seconds:g} s"
         advice = "If a user reset it outside Pulumi meanwhile, `pulumi refresh` stores the live one"
-        return Verification(verified=False, message=f"{what}. {advice}")
+        return Verification(verified=False, message=f"{what}. {advice}", rejected=True)
     accepts = f"{plane.name} accepts the new {plane.kind}"
     if previous_accepted:
         what = f"{accepts}, but still accepts the previous one after {seconds:g} s"
@@ -164,87 +194,87 @@ def _planes(database: Database, previous: Credentials) -> Iterator[_Plane]:
             yield _Plane(name, kind, new[credential], to_reject, how(url))
 
 
-def _redis(url: str) -> Accepts:
-    """Return a function that logs in over Redis with TLS, twice on one connection."""
-    parts = urlsplit(url)
+_FAILURES: Final = (
+    *(OSError, EOFError, ValueError, OverflowError, RecursionError),
+    *(HTTPError, UnexpectedReplyError, ConfigurationError),
+)
 
-    def accepts(new: str, previous: str | None) -> tuple[bool, bool]:
-        connection = _TrustingConnection(
-            host=parts.hostname or "",
-            port=parts.port or 0,
-            password=new,
-            protocol=2,
-            socket_connect_timeout=RESPONSE_TIMEOUT_SECONDS,
-            socket_timeout=RESPONSE_TIMEOUT_SECONDS,
-        )
+
+def _redis(url: str) -> Accepts:
+    """Return a function that logs in over Redis with TLS, twice on one connection if possible."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 0
+
+    def accepts(new: str, previous: str | None, seconds: float) -> tuple[bool, bool]:
+        ends_at = time.monotonic() + seconds
         try:
-            try:
-                connection.connect()
-            except redis.AuthenticationError:
-                return False, False
-            return True, previous is not None and _logs_in(connection, previous)
-        except (redis.RedisError, ConfigurationError) as error:
+            with RedisLogin(host, port, seconds) as login:
+                if not login.accepts(new):
+                    return False, False
+                if previous is None:
+                    return True, False
+                with contextlib.suppress(EOFError):
+                    return True, login.accepts(previous)
+            # A server may close the connection instead of a reply. A new one shows what it means.
+            with RedisLogin(host, port, ends_at - time.monotonic()) as login:
+                return True, login.accepts(previous)
+        except _FAILURES as error:
             raise UnreachableError(_why(error)) from None
-        finally:
-            connection.disconnect()
 
     return accepts
 
 
-def _logs_in(connection: redis.Connection, password: str) -> bool:
-    connection.send_command("AUTH", password)
-    try:
-        connection.read_response()
-    except redis.AuthenticationError:
-        return False
-    return True
+class _Bearer(AuthBase):
+    """Sends a token. Without it requests would look for credentials in the user's ~/.netrc."""
 
+    def __init__(self, token: str) -> None:
+        self._token = token
 
-class _TrustingConnection(redis.Connection):
-    """A TLS connection with the trust store. redis-py would load all authorities each time."""
-
-    def _connect(self) -> ssl.SSLSocket:
-        sock: socket.socket = super()._connect()
-        try:
-            return trust_store("redis").wrap_socket(sock, server_hostname=self.host)
-        except BaseException:
-            sock.close()
-            raise
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # Bytes, because requests would take Latin-1 for a text.
+        request.headers["Authorization"] = b"Bearer " + self._token.encode(errors="replace")  # type: ignore[assignment]
+        return request
 
 
 def _rest(url: str) -> Accepts:
     """Return a function that sends a PING over the REST API with each token."""
 
-    def responds_to(session: requests.Session, token: str) -> bool:
+    def responds_to(session: requests.Session, token: str, seconds: float) -> bool:
+        if seconds <= 0:
+            raise TimeoutError
+        start_attempt(seconds, MAX_PONG_BYTES)
+        body = bytearray()
         with session.get(
-            f"{url}/ping",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=RESPONSE_TIMEOUT_SECONDS,
-            allow_redirects=False,
-            stream=True,
+            f"{url}/ping", auth=_Bearer(token), timeout=seconds, allow_redirects=False, stream=True
         ) as response:
             if response.status_code == HTTPStatus.UNAUTHORIZED:
                 return False
-            body = next(response.iter_content(MAX_PONG_BYTES), b"")
+            read_body(response, body)
         if response.ok and json.loads(body) == {"result": "PONG"}:
             return True
         raise UnreachableError(f"gave an unexpected response ({response.status_code})")
 
-    def accepts(new: str, previous: str | None) -> tuple[bool, bool]:
+    def accepts(new: str, previous: str | None, seconds: float) -> tuple[bool, bool]:
+        ends_at = time.monotonic() + seconds
         try:
             with new_session(url) as session:
-                accepted = responds_to(session, new)
-                return accepted, accepted and previous is not None and responds_to(
-                    session, previous
+                if not responds_to(session, new, seconds):
+                    return False, False
+                return True, previous is not None and responds_to(
+                    session, previous, ends_at - time.monotonic()
                 )
-        except (requests.RequestException, ConfigurationError, ValueError) as error:
+        except _FAILURES as error:
             raise UnreachableError(_why(error)) from None
 
     return accepts
 
 
 def prepare() -> None:
-    """Load the trust store, so that the first verification does not wait for it."""
+    """Load what a verification needs, so that it neither waits for it nor fails for the lack of it.
+
+    Raises:
+        ConfigurationError: The trust store cannot be read.
+    """
     trust_store("redis")
 
 
@@ -255,10 +285,14 @@ def _why(error: BaseException) -> str:
     wrapped = list(causes(error))
     if any(isinstance(each, ssl.SSLCertVerificationError) for each in wrapped):
         return "has an untrusted certificate (add its authority with REQUESTS_CA_BUNDLE)"
+    if any(isinstance(each, TimeoutError | requests.Timeout) for each in wrapped):
+        return f"was silent for {RESPONSE_TIMEOUT_SECONDS:g} s"
     if any(isinstance(each, ssl.SSLError) for each in wrapped):
         return "failed the TLS handshake"
-    if isinstance(error, redis.ConnectionError | requests.ConnectionError):
+    if isinstance(error, requests.RequestException):
+        unreached = isinstance(error, requests.ConnectionError)
+    else:
+        unreached = isinstance(error, OSError | EOFError | UnicodeError | OverflowError)
+    if unreached:
         return "could not be reached"
-    if isinstance(error, redis.TimeoutError | requests.Timeout):
-        return f"was silent for {RESPONSE_TIMEOUT_SECONDS:g} s"
     return "gave an unexpected response"

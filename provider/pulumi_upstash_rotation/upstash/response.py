@@ -26,6 +26,7 @@ _STRING: Final = r'"((?:[^"\\]|\\.)*)"'
 _CREDENTIAL: Final = re.compile(rf'"({"|".join(CREDENTIAL_NAMES)})"\s*:\s*{_STRING}', re.DOTALL)
 _ID: Final = re.compile(rf'"database_id"\s*:\s*{_STRING}', re.DOTALL)
 _MAX_DIGITS: Final = 300
+_UNUSUAL: Final = "is unusual JSON"
 
 
 class OtherDatabaseError(UnreadableResponseError):
@@ -61,12 +62,17 @@ def read_database(body: bytes, database_id: str, *, complete: bool = True) -> Re
     try:
         value = _json(text)
         if complete and isinstance(value, dict) and value.get("database_id") == database_id:
-            return Reading(parse_database(value), oddity)
+            database = parse_database(value)
+            inner = None if database.credentials else _best(value, database_id)
+            if inner is None or inner is value:
+                return Reading(database, oddity)
+            found = {**value, **inner}
+            return Reading(parse_database({**found, "database_id": database_id}), _UNUSUAL)
     except (ValueError, RecursionError):
         value = None
     found = _best(value, database_id) if complete else None
     if found is not None:
-        return Reading(parse_database({**found, "database_id": database_id}), "is unusual JSON")
+        return Reading(parse_database({**found, "database_id": database_id}), _UNUSUAL)
     credentials = _credentials_in(text, database_id)
     if credentials:
         what = "is not JSON" if complete else "broke off"

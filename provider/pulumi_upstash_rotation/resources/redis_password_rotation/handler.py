@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pulumi_upstash_rotation.resources.seam import Run
+    from pulumi_upstash_rotation.resources.secured import Kept
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -101,9 +102,12 @@ class RedisPasswordRotationHandler:
         if not isinstance(context, Operation):
             return Resource("", planned_creation(parse_declared(arguments)))
         operation = context
-        with _recorded(operation.run, arguments):
-            inputs = parse_known(arguments)
-            return secured(operation.reporter, lambda kept: changes.create(inputs, operation, kept))
+
+        def call(kept: Kept) -> Resource:
+            with _recorded(operation.run, arguments):
+                return changes.create(parse_known(arguments), operation, kept)
+
+        return secured(operation.reporter, call)
 
     def read(self, id_: str, outputs: Mapping[str, Any], operation: Operation) -> Resource | None:
         """Return the outputs as the database is now. It never resets."""
@@ -137,12 +141,12 @@ class RedisPasswordRotationHandler:
             due = state.pending or decide(planned, state.record, now=context.now()).rotate
             return Resource(id_, planned_update(outputs, planned, due=bool(due)))
         operation = context
-        with _recorded(operation.run, arguments):
-            inputs = parse_known(arguments)
-            return secured(
-                operation.reporter,
-                lambda kept: changes.update(id_, outputs, inputs, operation, kept),
-            )
+
+        def call(kept: Kept) -> Resource:
+            with _recorded(operation.run, arguments):
+                return changes.update(id_, outputs, parse_known(arguments), operation, kept)
+
+        return secured(operation.reporter, call)
 
     def delete(self, outputs: Mapping[str, Any], operation: Operation) -> None:
         """Reset once more if `rotate_on_delete` is set. Otherwise change nothing.
