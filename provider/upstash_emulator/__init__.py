@@ -11,16 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .calls import Call
+    from .emulated_account import EmulatedAccount
     from .emulated_database import EmulatedDatabase
     from .emulator import Emulator
     from .errors import EmulatorError
     from .faults import Fault
     from .responses import Response
 
-__all__ = ["Call", "EmulatedDatabase", "Emulator", "EmulatorError", "Fault", "Response"]
+__all__ = [
+    "Call",
+    "EmulatedAccount",
+    "EmulatedDatabase",
+    "Emulator",
+    "EmulatorError",
+    "Fault",
+    "Response",
+]
 
 _MODULES = {
     "Call": "calls",
+    "EmulatedAccount": "emulated_account",
     "EmulatedDatabase": "emulated_database",
     "Emulator": "emulator",
     "EmulatorError": "errors",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .faults import NO_FAULT
+
 if TYPE_CHECKING:
+    from .faults import Fault
     from .server.loop_thread import LoopThread
     from .simulation.redis import RedisDatabase
     from .simulation.simulation import Simulation
@@ -100,9 +103,13 @@ class EmulatedDatabase:
     def credential_protection(self, on: bool) -> None:
         self._database.credential_protection = on
 
-    def reset_in_console(self) -> None:
-        """Reset the password as a user does in the web console, outside the Developer API."""
-        self._thread.run(self._simulation.reset_in_console(self._database))
+    def reset_in_console(self, fault: Fault = NO_FAULT) -> None:
+        """Reset the password as a user does in the web console, outside the Developer API.
+
+        Args:
+            fault: `Fault.stale_read` or `Fault.slow_propagation` delays what follows the reset.
+        """
+        self._thread.run(self._simulation.reset_in_console(self._database, fault))
 
     def suspend(self) -> None:
         """Make the Developer API reject resets."""

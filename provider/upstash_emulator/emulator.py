@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .emulated_account import EmulatedAccount
 from .emulated_database import EmulatedDatabase
 from .errors import EmulatorError
 from .server.loop_thread import LoopThread
@@ -163,7 +164,7 @@ class Emulator:
 
     @property
     def databases(self) -> list[EmulatedDatabase]:
-        """The databases, in the order of their creation."""
+        """The databases of all accounts, in the order of their creation."""
         return [self._handle(each) for each in tuple(self._simulation.databases.values())]
 
     @property
@@ -217,12 +218,28 @@ class Emulator:
     def requests_per_second(self, number: int) -> None:
         self._change_settings(requests_per_second=number)
 
+    def add_account(self, email: str | None = None, api_key: str | None = None) -> EmulatedAccount:
+        """Add another account. It has no databases, and does not see those of other accounts.
+
+        Args:
+            email: User name of the Developer API. By default a numbered one.
+            api_key: Password of the Developer API. By default a random one.
+
+        Raises:
+            EmulatorError: There is an account with this e-mail.
+        """
+        self._running()
+        account = self._simulation.add_account(email, api_key)
+        ours = {"UPSTASH_EMAIL": account.email, "UPSTASH_API_KEY": account.api_key}
+        return EmulatedAccount(account.email, account.api_key, {**self.environment, **ours})
+
     def add_database(
         self,
         name: str | None = None,
         *,
         tls: bool | None = None,
         credential_protection: bool = False,
+        account: EmulatedAccount | None = None,
     ) -> EmulatedDatabase:
         """Start another database.
 
@@ -230,11 +247,18 @@ class Emulator:
             name: Name of the database. By default a numbered one.
             tls: Whether Redis clients connect with TLS. By default as for the other databases.
             credential_protection: Whether only the response to a reset has credentials.
+            account: The account that owns it. By default the emulator's first one.
+
+        Raises:
+            EmulatorError: The account is gone.
         """
         return self._handle(
             self._running().run(
                 self._simulation.add_database(
-                    name=name, tls=tls, credential_protection=credential_protection
+                    name=name,
+                    tls=tls,
+                    credential_protection=credential_protection,
+                    account=account.email if account else None,
                 )
             )
         )
@@ -264,10 +288,10 @@ class Emulator:
         self._simulation.plan_fault(fault, operation, times, database_id)
 
     def clear(self, *, restore: bool = False) -> None:
-        """Delete calls, faults and the audit log, and count resets and connections from zero.
+        """Delete calls, faults and audit logs, and count resets and connections from zero.
 
         Args:
-            restore: Also undo every other change. The databases and all settings are then those
+            restore: Also undo every other change. Accounts, databases and settings are then those
                 from the start. Each database is active, reachable and empty.
         """
         self._running().run(self._simulation.clear(restore=restore))

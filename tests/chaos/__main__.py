@@ -47,6 +47,7 @@ def table(records: list[Record], broken: list[BrokenPromiseError], seconds: floa
     """Return the outcome as a table in Markdown."""
     faults: Counter[str] = sum((record.faults for record in records), Counter())
     blows: Counter[str] = sum((record.blows for record in records), Counter())
+    events: Counter[str] = sum((record.events for record in records), Counter())
     lost = sum(isinstance(error, LostPasswordError) for error in broken)
     rows: list[tuple[str, object]] = [
         ("sequences", len(records) + len(broken)),
@@ -57,7 +58,7 @@ def table(records: list[Record], broken: list[BrokenPromiseError], seconds: floa
         ("resets made", sum(record.resets for record in records)),
         ("surplus resets", sum(record.surplus for record in records)),
         ("resets whose outcome could not be known", sum(r.unknowable for r in records)),
-        ("resets in the console", sum(record.console for record in records)),
+        *sorted(events.items()),
         *((f"fault, {name}", number) for name, number in sorted(faults.items())),
         *((f"killed or interrupted: {name}", number) for name, number in sorted(blows.items())),
         ("minutes", round(seconds / 60)),

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from upstash_emulator.faults import KINDS
-
-from .plan import make_plan
+from .plan import SHADOWED, make_plan
 from .sequence import run_sequence
 
 if TYPE_CHECKING:
@@ -45,8 +43,18 @@ def test_a_thousand_plans_hold_everything_that_can_happen() -> None:
     plans = [make_plan(seed) for seed in range(1000)]
     steps = [step for plan in plans for step in plan.steps]
     assert {step.command for step in steps} == {"up", "preview", "refresh", "destroy"}
+    assert {step.scope for step in steps} == {"", "replace", "target"}
     assert {plan.account for plan in plans} == {"documented", "with credentials", "protected"}
     endings = {step.blow.ending for step in steps if step.blow}
     assert endings == {"engine", "provider", "both", "interrupt", "interrupt twice"}
+    assert {name for step in steps for name in step.machine.shadows} == set(SHADOWED)
+    for happens in ("aged", "renamed", "deleted", "suspended", "stranger", "console_before", "lag"):
+        assert any(getattr(step, happens) for step in steps), happens
+    for lacks in ("hard", "descriptors", "threads"):
+        assert any(getattr(step.machine, lacks) for step in steps), lacks
     kinds = {trouble.fault.kind for step in steps for trouble in step.troubles}
-    assert kinds >= set(KINDS)
+    assert kinds >= {
+        *("status", "odd status", "429", "proxy's page", "closed", "closed, interim", "cut_off"),
+        *("garbage", "body", "without", "odd shape", "masked", "hostile", "other_database"),
+        *("delay", "drip", "interim", "slow propagation"),
+    }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
+from base64 import b64encode
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -48,7 +50,8 @@ class Api:
 
     def call(self, method: str, path: str, **arguments: object) -> requests.Response:
         url = self._emulator.url + path
-        return self.session.request(method, url, **{"timeout": TIMEOUT_SECONDS, **arguments})
+        defaults = {"timeout": TIMEOUT_SECONDS, "allow_redirects": False}
+        return self.session.request(method, url, **{**defaults, **arguments})
 
     def reset(self, database: EmulatedDatabase | str, **arguments: object) -> requests.Response:
         identity = database if isinstance(database, str) else database.id
@@ -59,6 +62,19 @@ class Api:
 
     def list(self) -> requests.Response:
         return self.call("GET", "/v2/redis/databases")
+
+    def raw_reset(self, database: EmulatedDatabase) -> bytes:
+        """Every byte of the responses to a reset."""
+        host, port = self._emulator.url.removeprefix("http://").split(":")
+        login = f"{self._emulator.email}:{self._emulator.api_key}"
+        request = (
+            f"POST /v2/redis/reset-password/{database.id} HTTP/1.1\r\n"
+            f"Host: {host}\r\nContent-Length: 0\r\nConnection: close\r\n"
+            f"Authorization: Basic {b64encode(login.encode()).decode()}\r\n\r\n"
+        )
+        with socket.create_connection((host, int(port)), TIMEOUT_SECONDS) as connection:
+            connection.sendall(request.encode())
+            return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
     def audit_logs(self) -> list[dict[str, object]]:
         entries: list[dict[str, object]] = self.call("GET", "/auditlogs").json()
@@ -141,6 +157,8 @@ def outcome(api: Api, database: EmulatedDatabase) -> str:
         return "cut off"
     except requests.ConnectionError:
         return "closed"
+    if response.is_redirect:
+        return str(response.status_code)
     try:
         value = response.json()
     except ValueError:

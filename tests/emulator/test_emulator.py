@@ -220,3 +220,21 @@ def test_command_lines_and_environments_of_all_processes_hold_no_secret() -> Non
             seen += [*process.cmdline(), *process.environ().values()]
         assert any("redis-server" in text for text in seen)
         assert not [secret for secret in secrets for text in seen if secret in text]
+
+
+def test_account_that_is_added_has_an_environment_of_its_own_until_restore() -> None:
+    with Emulator(redis_servers=False) as emulator:
+        account = emulator.add_account("other@example.com", "a key")
+        assert account.environment == {
+            **emulator.environment,
+            "UPSTASH_EMAIL": "other@example.com",
+            "UPSTASH_API_KEY": "a key",
+        }
+        assert "a key" not in repr(account)
+        emulator.add_database(account=account)
+        with pytest.raises(EmulatorError, match="there is an account other@example.com"):
+            emulator.add_account("other@example.com")
+        emulator.clear(restore=True)
+        assert len(emulator.databases) == 1
+        with pytest.raises(EmulatorError, match="no account other@example.com"):
+            emulator.add_database(account=account)

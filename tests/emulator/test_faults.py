@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +26,13 @@ OF_ONE_CALL = {
     "garbage": Fault.garbage(),
     "null": Fault.body(None),
     "without": Fault.without("database_id"),
+    "merge": Fault.merge({"database_id": 7}),
+    "rename": Fault.rename({"database_id": "id"}),
+    "wrap": Fault.wrap("data"),
+    "trailing text": Fault.rewrite(r"\Z", "<!-- proxy -->"),
+    "redirect": Fault.status(303, headers={"Location": "/login"}, applied=True),
+    "not modified": Fault.status(304, applied=True),
+    "stale read": Fault.stale_read(reads=1),
 }
 
 
@@ -42,6 +51,13 @@ NOT_APPLIED = {"status", "closed"}
         ("garbage", "200, not JSON"),
         ("null", "200, wrong"),
         ("without", "200, wrong"),
+        ("merge", "200, wrong"),
+        ("rename", "200, wrong"),
+        ("wrap", "200, wrong"),
+        ("trailing text", "200, not JSON"),
+        ("redirect", "303"),
+        ("not modified", "304, not JSON"),
+        ("stale read", "200, right"),
     ],
 )
 def test_fault_hits_one_reset_and_the_next_one_succeeds(
@@ -58,7 +74,10 @@ def test_fault_hits_one_reset_and_the_next_one_succeeds(
     assert outcome(api, database) == "200, right"
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 406, 429, 500, 503, 418])
+@pytest.mark.parametrize(
+    "status",
+    [206, 303, 400, 401, 403, 404, 405, 406, 408, 418, 429, 499, 500, 503, 999],
+)
 def test_status_without_a_body_has_the_api_s_own_error_body(
     emulator: Emulator, api: Api, status: int
 ) -> None:
@@ -131,3 +150,140 @@ def test_other_database_is_described_but_not_reset(
     body = api.reset(database).json()
     assert (body["database_id"], body["password"]) == (other.id, other.password)
     assert (database.resets, other.resets) == (1, 0)
+
+
+def test_fields_that_are_merged_replace_others_and_join_them(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    deep: object = "bottom"
+    for _ in range(400):
+        deep = [deep]
+    emulator.fault(Fault.merge({"password": "********", "deep": deep, "database_name": None}))
+    body = api.get(database).json()
+    assert (body["password"], body["database_name"]) == ("********", None)
+    assert body["deep"] == deep
+    assert body["database_id"] == database.id
+
+
+def test_fields_that_are_renamed_keep_their_values(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    emulator.fault(Fault.rename({"database_id": "id"}))
+    body = api.reset(database).json()
+    assert body["id"] == database.id
+    assert "database_id" not in body
+
+
+def test_object_that_is_wrapped_is_whole(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    emulator.fault(Fault.wrap("data"))
+    body = api.reset(database).json()
+    assert list(body) == ["data"]
+    assert body["data"]["database_id"] == database.id
+
+
+@pytest.mark.parametrize("change", [Fault.merge({"a": 1}), Fault.rename({"a": "b"})])
+def test_change_of_an_object_leaves_what_is_none(
+    emulator: Emulator, api: Api, database: EmulatedDatabase, change: Fault
+) -> None:
+    emulator.fault(Fault.garbage(b"no JSON").also(change))
+    assert api.reset(database).content == b"no JSON"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "encoding", "part"),
+    [
+        (r"\Z", "<!-- proxy -->", "utf-8", b"}<!-- proxy -->"),
+        (r"\A", "\ufeff", "utf-8", b'\xef\xbb\xbf{"'),
+        ("database-1", "caf\u00e9", "latin-1", b'"caf\xe9"'),
+        ("8024278031528736858", "8" * 5000, "utf-8", b": " + b"8" * 5000 + b","),
+        ('"tls": true', r"\1", "utf-8", rb", \1, "),
+    ],
+)
+def test_body_that_is_rewritten_has_the_replacement_as_it_is(
+    emulator: Emulator,
+    api: Api,
+    database: EmulatedDatabase,
+    pattern: str,
+    replacement: str,
+    encoding: str,
+    part: bytes,
+) -> None:
+    emulator.fault(Fault.rewrite(pattern, replacement, encoding=encoding))
+    content = api.reset(database).content
+    assert content.count(part) == 1
+    assert database.id.encode() in content
+
+
+def test_content_encoding_that_is_false_is_sent(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    emulator.fault(Fault.headers({"Content-Encoding": "gzip"}))
+    with pytest.raises(requests.exceptions.ContentDecodingError):
+        api.reset(database)
+    assert database.resets == 1
+
+
+def test_redirect_has_its_location(emulator: Emulator, api: Api) -> None:
+    emulator.fault(Fault.status(303, headers={"Location": "/login"}, retry_after=2))
+    response = api.list()
+    assert response.headers["Location"] == "/login"
+    assert response.headers["Retry-After"] == "2"
+
+
+def test_interim_responses_come_before_the_right_one(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    emulator.fault(Fault.interim(100, 100, 103, headers={"Link": "</a>; rel=preload"}))
+    interim, last = api.raw_reset(database).split(b"HTTP/1.1 200 OK\r\n")
+    early = b"\r\nLink: </a>; rel=preload\r\n\r\n"
+    assert interim == ((b"HTTP/1.1 100 Continue" + early) * 2 + b"HTTP/1.1 103 Early Hints" + early)
+    assert json.loads(last.partition(b"\r\n\r\n")[2])["database_id"] == database.id
+    assert database.resets == 1
+
+
+def test_interim_response_before_a_fault_comes_first(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    emulator.fault(Fault.status(500, applied=True).also(Fault.interim(102)))
+    content = api.raw_reset(database)
+    assert content.startswith(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 500 ")
+    assert database.resets == 1
+
+
+@pytest.mark.parametrize("part", ["interim", "headers", "body", "trailers"])
+def test_response_that_drips_is_right_in_the_end(
+    emulator: Emulator, api: Api, database: EmulatedDatabase, part: str
+) -> None:
+    emulator.fault(Fault.drip(part, 0.3), times=2)
+    content = api.raw_reset(database)
+    assert content.count(b"HTTP/1.1 100 Continue\r\n\r\n") == (64 if part == "interim" else 0)
+    assert (b"X-Trailer-7" in content) == (part == "trailers")
+    assert outcome(api, database) == "200, right"
+    assert outcome(api, database) == "200, right"
+
+
+def test_response_that_drips_for_long_holds_nothing_up() -> None:
+    with Emulator(redis_servers=False) as emulator, Api(emulator) as api:
+        emulator.fault(Fault.drip("headers", 600))
+        with pytest.raises(requests.Timeout):
+            api.reset(emulator.databases[0], timeout=0.2)
+        assert wait_until(lambda: emulator.resets == 1)
+        assert api.list().status_code == 200
+
+
+def test_combined_faults_are_both_met(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    old = database.password
+    emulator.fault(Fault.stale_read(reads=1).also(Fault.closed()))
+    assert outcome(api, database) == "closed"
+    assert [api.get(database).json()["password"] for _ in range(2)] == [old, database.password]
+    assert emulator.calls[0].fault == "stale_read, closed"
+
+
+def test_fault_with_another_kind_is_recorded_under_it(emulator: Emulator, api: Api) -> None:
+    emulator.fault(replace(Fault.status(404, body="<html>"), kind="a proxy's page"))
+    assert api.list().status_code == 404
+    assert emulator.calls[-1].fault == "a proxy's page"

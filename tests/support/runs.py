@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pulumi_stack import Stack
 
@@ -25,13 +25,27 @@ ORPHAN_SECONDS = 1.0
 class Run:
     """One pulumi command on a stack."""
 
-    def __init__(self, stack: Stack, *command: str) -> None:
-        """Start it."""
+    def __init__(
+        self,
+        stack: Stack,
+        *command: str,
+        through: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start it.
+
+        Args:
+            stack: The stack.
+            command: The command's name and arguments.
+            through: A program and its arguments that replaces itself with the command.
+            environment: Variables for this command alone.
+        """
         self._output = (stack.folder / "run.log").open("w+b")
+        pulumi = ["pulumi", *command, "--non-interactive", "--color=never", "--stack", stack.name]
         self._process = subprocess.Popen(
-            ["pulumi", *command, "--non-interactive", "--color=never", "--stack", stack.name],
+            [*through, *pulumi],
             cwd=stack.project,
-            env=stack.environ,
+            env={**stack.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -81,8 +95,16 @@ class Run:
         return hit
 
     def wait(self) -> tuple[int, str]:
-        """Return the exit code and all that was printed."""
-        code = self._process.wait(300)
+        """Return the exit code and all that was printed.
+
+        Raises:
+            subprocess.TimeoutExpired: It did not end, and was killed.
+        """
+        try:
+            code = self._process.wait(300)
+        except subprocess.TimeoutExpired:
+            self.end("both")
+            raise
         self._output.seek(0)
         text = self._output.read().decode(errors="replace")
         self._output.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from upstash_emulator.errors import EmulatorError, RejectedError
-from upstash_emulator.faults import KINDS, Fault
+from upstash_emulator.faults import KINDS, NO_FAULT, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,6 +37,7 @@ class ControlApi:
             ("POST", "/clear", self._clear),
             ("POST", "/faults", self._plan_fault),
             ("PATCH", "/settings", self._change_settings),
+            ("POST", "/accounts", self._add_account),
             ("POST", "/databases", self._add_database),
             ("PATCH", "/databases/{id}", self._change_database),
             ("DELETE", "/databases/{id}", self._delete_database),
@@ -65,7 +66,7 @@ class ControlApi:
     async def _plan_fault(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request, kind=None, operation="any", times=1, database_id=None)
         plan = {name: body.pop(name) for name in ("operation", "times", "database_id")}
-        fault = _fault(body.pop("kind"), body)
+        fault = _fault(body)
         self._simulation.plan_fault(fault, **plan)
         return web.json_response({"planned": fault.kind, **plan}, status=201)
 
@@ -75,8 +76,15 @@ class ControlApi:
         self._simulation.settings = dataclasses.replace(self._simulation.settings, **changes)
         return web.json_response(body)
 
+    async def _add_account(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request, email=None)
+        if not body.get("api_key"):
+            raise EmulatorError("an account needs an api_key, because no response returns one")
+        account = self._simulation.add_account(**body)
+        return web.json_response({"email": account.email}, status=201)
+
     async def _add_database(self, request: web.Request) -> web.StreamResponse:
-        body = await _body(request, name=None, tls=None, credential_protection=False)
+        body = await _body(request, name=None, tls=None, credential_protection=False, account=None)
         database = await self._simulation.add_database(**body)
         return web.json_response(_summary(database), status=201)
 
@@ -96,7 +104,9 @@ class ControlApi:
         database = self._database(request)
         match request.match_info["action"]:
             case "reset-in-console":
-                await self._simulation.reset_in_console(database)
+                body = await _body(request)
+                fault = _fault(body) if body else NO_FAULT
+                await self._simulation.reset_in_console(database, fault)
             case "suspend":
                 database.state = "suspended"
             case "resume":
@@ -117,6 +127,7 @@ def _summary(database: RedisDatabase) -> dict[str, object]:
     return {
         "id": database.database_id,
         "name": database.name,
+        "account": database.owner,
         "endpoint": database.endpoint,
         "port": database.backend.port,
         "tls": database.tls,
@@ -127,24 +138,30 @@ def _summary(database: RedisDatabase) -> dict[str, object]:
     }
 
 
-def _fault(kind: object, arguments: dict[str, Any]) -> Fault:
-    """Return the fault of this kind. Its constructor takes the arguments by name.
+def _fault(described: dict[str, Any]) -> Fault:
+    """Return the fault of a JSON object.
 
-    The constructor `without` takes its positional arguments as a list, `fields`.
+    `kind` names its constructor, `also` describes another fault, and the rest are the constructor's
+    arguments by name. Arguments without a name come as a list, such as the `fields` of `without`.
 
     Raises:
         EmulatorError: The kind or an argument does not exist.
     """
+    arguments = dict(described)
+    kind, also = arguments.pop("kind", None), arguments.pop("also", None)
     if kind not in KINDS:
         raise EmulatorError(f"no fault of kind {kind!r}; there are {', '.join(KINDS)}")
     constructor = getattr(Fault, str(kind))
-    positional = arguments.pop("fields", []) if kind == "without" else []
+    takes = inspect.signature(constructor)
+    positional: list[Any] = []
+    for name, parameter in takes.parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            positional = arguments.pop(name, [])
     try:
         fault: Fault = constructor(*positional, **arguments)
     except (TypeError, ValueError, AttributeError):
-        takes = inspect.signature(constructor)
         raise EmulatorError(f"a fault of kind {kind!r} takes {takes}") from None
-    return fault
+    return fault if also is None else fault.also(_fault(also))
 
 
 async def _body(request: web.Request, **defaults: object) -> dict[str, Any]:

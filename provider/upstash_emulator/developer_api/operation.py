@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from upstash_emulator.faults import Fault
     from upstash_emulator.responses import Response
+    from upstash_emulator.simulation.account import Account
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,11 @@ class Operation:
         name: Its name in recorded calls and planned faults.
         method: Its HTTP method; `*` for any.
         path: Its path; `{id}` stands for the id of a database.
-        perform: Applies the operation and returns the right response. A fault may change it later.
+        perform: Applies the operation for an account and returns the right response. A fault may
+            change it later.
     """
 
     name: str
     method: str
     path: str
-    perform: Callable[[web.Request, Fault], Awaitable[Response]]
+    perform: Callable[[web.Request, Account, Fault], Awaitable[Response]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from upstash_emulator.errors import RejectedError
 from upstash_emulator.responses import Response
 
 from .operation import Operation
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from upstash_emulator.faults import Fault
-    from upstash_emulator.simulation.redis import RedisDatabase
+    from upstash_emulator.simulation.account import Account
+    from upstash_emulator.simulation.redis import Credentials, RedisDatabase
     from upstash_emulator.simulation.simulation import Simulation
 
 
@@ -30,48 +32,57 @@ class _Redis:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
 
-    async def reset(self, request: web.Request, fault: Fault) -> Response:
-        database = self._simulation.database(request.match_info["id"])
+    async def reset(self, request: web.Request, account: Account, fault: Fault) -> Response:
+        database = self._database(request, account)
         await self._simulation.reset(
             database,
             source="API_KEY - emulator",
             ip=request.remote or "",
-            propagation_seconds=fault.propagation_seconds,
+            fault=fault,
         )
         database = self._described_instead(database, fault)
         old_shape = self._simulation.settings.reset_response == "with_credentials"
         shown = old_shape or database.credential_protection
-        return Response.json(self._describe(database, credentials=shown, old_fields=old_shape))
+        credentials = database.credentials if shown else None
+        return Response.json(_describe(database, credentials, old_fields=old_shape))
 
-    async def get(self, request: web.Request, fault: Fault) -> Response:
-        database = self._simulation.database(request.match_info["id"])
+    async def get(self, request: web.Request, account: Account, fault: Fault) -> Response:
+        database = self._database(request, account)
         database = self._described_instead(database, fault)
         shown = (
             self._simulation.settings.show_credentials_on_get
             and request.query.get("credentials") != "hide"
             and not database.credential_protection
         )
-        return Response.json(self._describe(database, credentials=shown))
+        return Response.json(_describe(database, database.read_credentials() if shown else None))
 
-    async def list(self, _request: web.Request, _fault: Fault) -> Response:
+    async def list(self, _request: web.Request, account: Account, _fault: Fault) -> Response:
         databases = self._simulation.databases.values()
-        return Response.json([self._describe(database) for database in databases])
+        return Response.json([_describe(each) for each in databases if each.owner == account.email])
+
+    def _database(self, request: web.Request, account: Account) -> RedisDatabase:
+        """Return the database that a path names. Those of other accounts do not exist."""
+        database = self._simulation.database(request.match_info["id"])
+        if database.owner != account.email:
+            raise RejectedError(404, "database not found")
+        return database
 
     def _described_instead(self, database: RedisDatabase, fault: Fault) -> RedisDatabase:
         return self._simulation.databases.get(fault.other_database_id or "", database)
 
-    def _describe(
-        self, database: RedisDatabase, *, credentials: bool = False, old_fields: bool = False
-    ) -> dict[str, object]:
-        value = _documented_fields(database, self._simulation.account.email)
-        if old_fields:  # fields that the API returned until 2025
-            value |= {"user_email": value["customer_id"], "database_type": "Pay as You Go"}
-        if credentials:
-            value |= database.credentials.as_json()
-        return value
+
+def _describe(
+    database: RedisDatabase, credentials: Credentials | None = None, *, old_fields: bool = False
+) -> dict[str, object]:
+    value = _documented_fields(database)
+    if old_fields:  # fields that the API returned until 2025
+        value |= {"user_email": database.owner, "database_type": "Pay as You Go"}
+    if credentials:
+        value |= credentials.as_json()
+    return value
 
 
-def _documented_fields(database: RedisDatabase, email: str) -> dict[str, object]:
+def _documented_fields(database: RedisDatabase) -> dict[str, object]:
     """Return the Database object with every field of the API's documentation, and no others."""
     return {
         "database_id": database.database_id,
@@ -110,7 +121,7 @@ def _documented_fields(database: RedisDatabase, email: str) -> dict[str, object]
         "db_eviction": False,
         "last_plan_upgrade_time": 0,
         "replicas": 5,
-        "customer_id": email,
+        "customer_id": database.owner,
         "daily_backup_enabled": False,
         "read_regions": ["us-east-2"],
         "securityAddons": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,12 +24,14 @@ class Account:
         api_key: Password of the Developer API.
         read_only_api_key: Another one, rejected on writes.
         audit_log: Entries in the API's own shape, newest first.
+        admitted: When the requests of the last second were admitted, by the loop's clock.
     """
 
     email: str
     api_key: str = field(repr=False)
     read_only_api_key: str = field(repr=False)
     audit_log: list[dict[str, object]] = field(default_factory=list, repr=False)
+    admitted: deque[float] = field(default_factory=deque, repr=False)
 
     def access(self, email: str, api_key: str) -> Literal["full", "read_only"] | None:
         """Return the access of an e-mail and an API key. None if one of them is wrong."""

@@ -20,11 +20,10 @@ class _Planned:
     remaining: int | None
 
     def hits(self, operation: str, database_id: str | None) -> bool:
-        only_for_resets = bool(self.fault.propagation_seconds)
         return (
             self.operation in ("any", operation)
             and self.database_id in (None, database_id)
-            and (operation == "reset" or not only_for_resets)
+            and (operation == "reset" or not self.fault.concerns_resets_only)
         )
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from upstash_emulator.errors import EmulatorError, RejectedError
+from upstash_emulator.faults import NO_FAULT
 from upstash_emulator.redis_processes.backend import RedisUser
 
 if TYPE_CHECKING:
+    from upstash_emulator.faults import Fault
     from upstash_emulator.redis_processes.backend import Backend
 
 DatabaseState = Literal["active", "suspended"]
@@ -67,6 +69,21 @@ class Credentials:
         return "default_ro" if token == self.read_only_rest_token else None
 
 
+@dataclass
+class _Coming:
+    """Credentials that reads do not return yet.
+
+    Attributes:
+        credentials: These.
+        reads: After so many further reads they do.
+        visible_at: Not before this time, by the loop's clock.
+    """
+
+    credentials: Credentials
+    reads: int
+    visible_at: float
+
+
 @dataclass(eq=False)
 class RedisDatabase:
     """One Redis database.
@@ -76,8 +93,9 @@ class RedisDatabase:
         tls: Whether Redis clients must use TLS.
         endpoint: Host and port of its REST API.
         backend: Its data.
-        credentials: The credentials that the Developer API returns.
+        credentials: The credentials of the last reset.
         database_id: Its id, a UUID.
+        owner: E-mail of the account that it belongs to.
         credential_protection: Whether only the response to a reset has credentials.
         state: `active` or `suspended`. The API rejects resets of suspended databases.
         resets: Number of resets.
@@ -92,6 +110,7 @@ class RedisDatabase:
     backend: Backend = field(repr=False)
     credentials: Credentials = field(repr=False)
     database_id: str
+    owner: str
     credential_protection: bool = False
     state: DatabaseState = "active"
     resets: int = 0
@@ -103,9 +122,26 @@ class RedisDatabase:
         self.accepted = self.credentials
         self._changing = asyncio.Lock()
         self._propagation: asyncio.Task[None] | None = None
+        self._visible = self.credentials
+        self._coming: list[_Coming] = []
 
-    async def reset(self, propagation_seconds: float = 0.0) -> None:
-        """Replace all credentials. Redis and REST accept them at once, or after a delay.
+    def read_credentials(self) -> Credentials:
+        """Return the credentials that this read of the Developer API returns, and count it.
+
+        They are earlier ones as long as a fault makes reads stale.
+        """
+        now = asyncio.get_running_loop().time()
+        while self._coming and self._coming[0].reads <= 0 and now >= self._coming[0].visible_at:
+            self._visible = self._coming.pop(0).credentials
+        for coming in self._coming:
+            coming.reads -= 1
+        return self._visible
+
+    async def reset(self, fault: Fault = NO_FAULT) -> None:
+        """Replace all credentials.
+
+        Args:
+            fault: May delay when Redis, REST and reads of the Developer API follow.
 
         Raises:
             RejectedError: The database is suspended.
@@ -118,11 +154,12 @@ class RedisDatabase:
         async with self._changing:
             await self._cancel_propagation()
             credentials = Credentials.generate()
-            if propagation_seconds:
-                task = asyncio.create_task(self._propagate(credentials, propagation_seconds))
+            if fault.propagation_seconds:
+                task = asyncio.create_task(self._propagate(credentials, fault.propagation_seconds))
                 self._propagation = task
             else:
                 await self._accept_only(credentials)
+            self._show(credentials, fault)
             self.credentials = credentials
             self.resets += 1
 
@@ -138,12 +175,22 @@ class RedisDatabase:
             return False
         self.state = "active"
         self.credential_protection = False
+        self._show(self.credentials, NO_FAULT)
         return True
 
     async def stop(self) -> None:
         """Leave nothing behind."""
         await self._cancel_propagation()
         await self.backend.stop()
+
+    def _show(self, credentials: Credentials, fault: Fault) -> None:
+        """Let reads return credentials at once, or later and after those of earlier resets."""
+        if fault.stale_reads > 0 or fault.stale_seconds > 0:
+            visible_at = asyncio.get_running_loop().time() + fault.stale_seconds
+            self._coming.append(_Coming(credentials, fault.stale_reads, visible_at))
+        else:
+            self._visible = credentials
+            self._coming.clear()
 
     async def _propagate(self, credentials: Credentials, seconds: float) -> None:
         await asyncio.sleep(seconds)

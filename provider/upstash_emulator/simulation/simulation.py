@@ -6,13 +6,13 @@ import asyncio
 import secrets
 import socket
 import uuid
-from collections import deque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from upstash_emulator.errors import EmulatorError, RejectedError
+from upstash_emulator.faults import NO_FAULT
 from upstash_emulator.redis_processes.backend import Backend, MemoryBackend
 from upstash_emulator.redis_processes.binary import find_redis_binary
 from upstash_emulator.redis_processes.reaper import Reaper
@@ -74,11 +74,11 @@ class Simulation:
     Attributes:
         options: The options at the start.
         settings: The current settings of the Developer API.
-        account: The account.
-        databases: The account's Redis databases by id, in the order of their creation.
+        account: The account of the first databases.
+        accounts: All accounts by e-mail.
+        databases: The Redis databases of all accounts by id, in the order of their creation.
         faults: The planned faults.
         calls: The requests to the Developer API, in the order of their responses.
-        admitted: When the requests of the last second were admitted, by the loop's clock.
         connections: Number of TCP connections that the Developer API has accepted.
         certificates: Certificates of Redis and REST, which clients must trust.
     """
@@ -90,10 +90,10 @@ class Simulation:
         self.options = options
         self.settings = options.settings
         self.account = Account(options.email, options.api_key, options.read_only_api_key)
+        self.accounts = {self.account.email: self.account}
         self.databases: dict[str, RedisDatabase] = {}
         self.faults = FaultPlan()
         self.calls: list[Call] = []
-        self.admitted: deque[float] = deque()
         self.connections = 0
         self._initial = {
             _FIRST_ID if number == 1 else str(uuid.uuid4()): f"database-{number}"
@@ -139,12 +139,37 @@ class Simulation:
         except KeyError:
             raise RejectedError(404, "database not found") from None
 
+    def add_account(self, email: str | None = None, api_key: str | None = None) -> Account:
+        """Add an account without databases; see `Emulator.add_account`.
+
+        Raises:
+            EmulatorError: There is an account with this e-mail.
+        """
+        email = email or f"developer-{len(self.accounts) + 1}@example.com"
+        added = Account(email, api_key or _random_key("emulator"), _random_key("readonly"))
+        if email in self.accounts:
+            raise EmulatorError(f"there is an account {email} already")
+        self.accounts[email] = added
+        return added
+
     async def add_database(
-        self, *, name: str | None, tls: bool | None, credential_protection: bool
+        self,
+        *,
+        name: str | None,
+        tls: bool | None,
+        credential_protection: bool,
+        account: str | None = None,
     ) -> RedisDatabase:
-        """Start a database; see `Emulator.add_database`."""
+        """Start a database; see `Emulator.add_database`.
+
+        Raises:
+            EmulatorError: There is no such account.
+        """
+        owner = self.account.email if account is None else account
+        if owner not in self.accounts:
+            raise EmulatorError(f"there is no account {owner}")
         name = name or f"database-{next(self._numbers)}"
-        database = await self._new_database(name, str(uuid.uuid4()), tls=tls)
+        database = await self._new_database(name, str(uuid.uuid4()), tls=tls, owner=owner)
         database.credential_protection = credential_protection
         self.databases[database.database_id] = database
         return database
@@ -155,20 +180,26 @@ class Simulation:
         await database.stop()
 
     async def reset(
-        self, database: RedisDatabase, *, source: str, ip: str, propagation_seconds: float = 0.0
+        self, database: RedisDatabase, *, source: str, ip: str, fault: Fault = NO_FAULT
     ) -> None:
         """Reset a database's password and add the reset to the audit log.
+
+        Args:
+            database: The database.
+            source: Origin of the request, for the audit log.
+            ip: The client's address.
+            fault: May delay when Redis, REST and reads follow.
 
         Raises:
             RejectedError: The database is suspended.
             EmulatorError: Its redis-server has ended.
         """
-        await database.reset(propagation_seconds)
-        self.account.log_reset(database.name, source=source, ip=ip)
+        await database.reset(fault)
+        self.accounts[database.owner].log_reset(database.name, source=source, ip=ip)
 
-    async def reset_in_console(self, database: RedisDatabase) -> None:
+    async def reset_in_console(self, database: RedisDatabase, fault: Fault = NO_FAULT) -> None:
         """Reset a database's password as a user does in the web console."""
-        await self.reset(database, source="console", ip="127.0.0.1")
+        await self.reset(database, source="console", ip="127.0.0.1", fault=fault)
 
     def plan_fault(
         self, fault: Fault, operation: Operation, times: int | None, database_id: str | None
@@ -187,9 +218,10 @@ class Simulation:
         """Delete recorded calls, those in flight too, and planned faults. See `Emulator.clear`."""
         self.faults.clear()
         self.calls = []
-        self.admitted.clear()
         self.connections = 0
-        self.account.audit_log.clear()
+        for account in self.accounts.values():
+            account.admitted.clear()
+            account.audit_log.clear()
         for database in self.databases.values():
             database.resets = 0
         if restore:
@@ -201,6 +233,7 @@ class Simulation:
             usable = database.database_id in self._initial and await database.restore()
             if not usable:
                 await self.delete_database(database)
+        self.accounts = {self.account.email: self.account}
         await self._add_initial_databases()
 
     async def _add_initial_databases(self) -> None:
@@ -219,7 +252,7 @@ class Simulation:
                 raise failure
 
     async def _new_database(
-        self, name: str, database_id: str, *, tls: bool | None = None
+        self, name: str, database_id: str, *, tls: bool | None = None, owner: str | None = None
     ) -> RedisDatabase:
         tls = self.options.tls if tls is None else tls
         credentials = Credentials.generate()
@@ -231,6 +264,7 @@ class Simulation:
                 backend=await self._new_backend(name, credentials, tls=tls),
                 credentials=credentials,
                 database_id=database_id,
+                owner=owner or self.account.email,
             )
 
     async def _new_backend(self, name: str, credentials: Credentials, *, tls: bool) -> Backend:

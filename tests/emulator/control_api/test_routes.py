@@ -26,6 +26,7 @@ def test_state_has_every_database_and_no_credentials(
     assert state["databases"][0] == {
         "id": database.id,
         "name": database.name,
+        "account": emulator.email,
         "endpoint": database.endpoint,
         "port": database.port,
         "tls": True,
@@ -78,6 +79,25 @@ def test_databases_can_be_added_changed_and_deleted(emulator: Emulator, api: Api
     assert api.control("DELETE", path).status_code == 404
 
 
+def test_account_that_is_added_owns_the_databases_that_name_it(api: Api) -> None:
+    added = api.control("POST", "/accounts", email="other@example.com", api_key="another key")
+    assert (added.status_code, added.json()) == (201, {"email": "other@example.com"})
+    database = api.control("POST", "/databases", account="other@example.com").json()
+    assert database["account"] == "other@example.com"
+    assert database["id"] not in [each["database_id"] for each in api.list().json()]
+    api.session.auth = ("other@example.com", "another key")
+    assert [each["database_id"] for each in api.list().json()] == [database["id"]]
+
+
+def test_console_reset_with_a_fault_is_seen_late_by_reads(
+    api: Api, database: EmulatedDatabase
+) -> None:
+    old = database.password
+    path = f"/databases/{database.id}/reset-in-console"
+    assert api.control("POST", path, kind="stale_read", reads=1).status_code == 200
+    assert [api.get(database).json()["password"] for _ in range(2)] == [old, database.password]
+
+
 def test_settings_that_are_changed_apply_until_restore(
     api: Api, database: EmulatedDatabase
 ) -> None:
@@ -103,6 +123,14 @@ def test_settings_that_are_changed_apply_until_restore(
         ),
         (lambda api: api.control("PATCH", "/settings", colour="red"), "colour"),
         (lambda api: api.control("POST", "/databases", colour="red"), "colour"),
+        (lambda api: api.control("POST", "/databases", account="nobody"), "no account nobody"),
+        (lambda api: api.control("POST", "/accounts", email="a@example.com"), "needs an api_key"),
+        (
+            lambda api: api.control(
+                "POST", "/accounts", email="developer@example.com", api_key="x"
+            ),
+            "there is an account developer@example.com",
+        ),
         (lambda api: api.call("POST", "/emulator/faults", data="?"), "must be a JSON object"),
         (lambda api: api.call("POST", "/emulator/faults", data="[]"), "must be a JSON object"),
     ],
@@ -124,6 +152,16 @@ def test_request_that_is_wrong_is_rejected_with_the_reason(
         ({"kind": "body", "value": None}, "200, wrong"),
         ({"kind": "without", "fields": ["database_id"]}, "200, wrong"),
         ({"kind": "cut_off"}, "cut off"),
+        ({"kind": "status", "status": 303, "headers": {"Location": "/"}, "applied": True}, "303"),
+        ({"kind": "merge", "fields": {"database_id": 7}}, "200, wrong"),
+        ({"kind": "rename", "names": {"database_id": "id"}}, "200, wrong"),
+        ({"kind": "wrap", "name": "data"}, "200, wrong"),
+        ({"kind": "rewrite", "pattern": r"\Z", "replacement": "<"}, "200, not JSON"),
+        ({"kind": "headers", "values": {"X-Proxy": "1"}}, "200, right"),
+        ({"kind": "interim", "statuses": [100]}, "200, right"),
+        ({"kind": "drip", "part": "body", "seconds": 0.1}, "200, right"),
+        ({"kind": "stale_read", "reads": 1}, "200, right"),
+        ({"kind": "cut_off", "also": {"kind": "closed"}}, "closed"),
     ],
 )
 def test_fault_that_is_planned_hits_one_request(
@@ -131,7 +169,7 @@ def test_fault_that_is_planned_hits_one_request(
 ) -> None:
     planned = api.control("POST", "/faults", operation="reset", database_id=database.id, **body)
     assert planned.status_code == 201
-    assert planned.json()["planned"] == body["kind"]
+    assert planned.json()["planned"].startswith(str(body["kind"]))
     assert outcome(api, database) == seen
     assert outcome(api, database) == "200, right"
 
@@ -146,6 +184,22 @@ def test_fault_that_is_planned_hits_one_request(
         ({"kind": "delay", "seconds": "long"}, "takes (seconds"),
         ({"kind": "closed", "seconds": 1}, "takes (*, applied"),
         ({"kind": "closed", "operation": "x"}, "no operation 'x'"),
+        ({"kind": "merge", "fields": 7}, "takes (fields"),
+        ({"kind": "rewrite", "pattern": "(", "replacement": ""}, "takes (pattern"),
+        (
+            {"kind": "rewrite", "pattern": "a", "replacement": "", "encoding": "no"},
+            "takes (pattern",
+        ),
+        (
+            {"kind": "rewrite", "pattern": "a", "replacement": "\u20ac", "encoding": "latin-1"},
+            "takes",
+        ),
+        ({"kind": "headers", "values": {"X": "a\r\nb"}}, "takes (values"),
+        ({"kind": "interim", "statuses": [200]}, "takes (*statuses"),
+        ({"kind": "interim"}, "takes (*statuses"),
+        ({"kind": "drip", "part": "tail", "seconds": 1}, "takes (part"),
+        ({"kind": "stale_read"}, "takes (*, reads"),
+        ({"kind": "closed", "also": {"kind": "flood"}}, "no fault of kind 'flood'"),
     ],
 )
 def test_fault_that_does_not_exist_is_rejected(

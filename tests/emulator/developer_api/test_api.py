@@ -107,3 +107,12 @@ def test_requests_beyond_the_rate_are_rejected_with_429_for_a_second(
     assert api.list().status_code == 200
     emulator.clear(restore=True)
     assert {api.list().status_code for _ in range(9)} == {200}
+
+
+def test_rate_is_the_account_s_own(emulator: Emulator, api: Api) -> None:
+    emulator.requests_per_second = 1
+    other = emulator.add_account()
+    statuses = {api.list().status_code for _ in range(9)}
+    assert 429 in statuses
+    api.session.auth = (other.email, other.api_key)
+    assert api.list().status_code == 200

@@ -137,3 +137,20 @@ def test_suspended_database_is_described_as_such_and_not_reset(
     assert database.resets == 0
     database.resume()
     assert api.reset(database).status_code == 200
+
+
+def test_database_of_another_account_does_not_exist_for_this_one(
+    emulator: Emulator, api: Api, database: EmulatedDatabase
+) -> None:
+    other = emulator.add_account()
+    theirs = emulator.add_database(account=other)
+    assert api.get(theirs).status_code == api.reset(theirs).status_code == 404
+    assert theirs.id not in [each["database_id"] for each in api.list().json()]
+    api.session.auth = (other.email, other.api_key)
+    assert [each["database_id"] for each in api.list().json()] == [theirs.id]
+    assert api.get(database).status_code == 404
+    assert api.get(database).json()["code"] == 404
+    body = api.reset(theirs).json()
+    assert (body["customer_id"], theirs.resets) == (other.email, 1)
+    assert api.audit_logs()[0]["customer_id"] == other.email
+    assert emulator.databases[-1] == theirs

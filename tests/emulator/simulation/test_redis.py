@@ -75,3 +75,63 @@ def test_reset_during_a_slow_propagation_overtakes_it(
     api.reset(database)
     assert not opens(emulator, database, overtaken)
     assert opens(emulator, database, database.password)
+
+
+def passwords(api: Api, database: EmulatedDatabase, number: int) -> list[str]:
+    return [api.get(database).json()["password"] for _ in range(number)]
+
+
+def test_stale_reads_return_the_previous_credentials_only_to_the_developer_api(
+    emulator: Emulator, database: EmulatedDatabase, api: Api
+) -> None:
+    old = database.password
+    emulator.fault(Fault.stale_read(reads=2))
+    assert passwords(api, database, 2) == [old, old]
+    assert api.reset(database).status_code == 200
+    assert database.password != old
+    assert opens(emulator, database, database.password)
+    assert not opens(emulator, database, old)
+    assert passwords(api, database, 3) == [old, old, database.password]
+
+
+def test_stale_reads_by_time_end_after_it(
+    emulator: Emulator, database: EmulatedDatabase, api: Api
+) -> None:
+    old = database.password
+    emulator.fault(Fault.stale_read(seconds=60))
+    api.reset(database)
+    assert passwords(api, database, 3) == [old] * 3
+    emulator.clear(restore=True)
+    assert passwords(api, database, 1) == [database.password]
+    emulator.fault(Fault.stale_read(seconds=0.1))
+    api.reset(database)
+    assert wait_until(lambda: passwords(api, database, 1) == [database.password])
+
+
+def test_stale_reads_after_two_resets_return_one_after_the_other(
+    emulator: Emulator, database: EmulatedDatabase, api: Api
+) -> None:
+    first = database.password
+    emulator.fault(Fault.stale_read(reads=2), operation="reset", times=2)
+    api.reset(database)
+    second = database.password
+    assert passwords(api, database, 1) == [first]
+    api.reset(database)
+    assert passwords(api, database, 3) == [first, second, database.password]
+
+
+def test_stale_reads_end_with_a_reset_that_is_seen_at_once(
+    emulator: Emulator, database: EmulatedDatabase, api: Api
+) -> None:
+    emulator.fault(Fault.stale_read(reads=9))
+    api.reset(database)
+    api.reset(database)
+    assert passwords(api, database, 1) == [database.password]
+
+
+def test_stale_reads_follow_a_reset_in_the_console_too(
+    database: EmulatedDatabase, api: Api
+) -> None:
+    old = database.password
+    database.reset_in_console(Fault.stale_read(reads=1))
+    assert passwords(api, database, 2) == [old, database.password]
