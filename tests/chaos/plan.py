@@ -255,7 +255,7 @@ def _troubles(draw: random.Random) -> tuple[Trouble, ...]:
         troubles.append(Trouble("reset", _fault_of_a_reset(draw), times))
     if draw.random() < 0.25:
         troubles.append(Trouble("get", _fault_of_a_read(draw), draw.choice([1, 1, 2])))
-    if draw.random() < 0.15:
+    if draw.random() < 0.08:
         # Reads that are refused, unlike those that fail, are not tried again.
         troubles.append(Trouble("get", Fault.status(draw.choice([401, 403, 404])), None))
     if draw.random() < 0.15:

@@ -363,6 +363,10 @@ class Sequence:
             self.record.unknowable += unknowable
             self.expect(made[each] <= allowed, f"{made[each]} resets, {due[each]} were due")
             self.expect(made[each] <= MOST_RESETS, f"{made[each]} resets in one command")
+        if command[0] == "up" and not hit and not (step and step.console_during):
+            for each, name in zip(self.ledgers, (self.name, "neighbour"), strict=False):
+                if made[each]:
+                    self.expect_kept(each, name, code)
         clean = not hit and (step is None or _is_calm(step))
         if holds is True and clean and not code:
             self.expect(made[self.cache] == 1, "rotate_on_delete did not revoke the password")
@@ -518,14 +522,8 @@ class Sequence:
         """Say whether a destroy has to revoke: the state holds the live password. None: unclear."""
         if not self.plan.rotate_on_delete:
             return False
-        text = self.stack.on_stack("stack", "export", "--show-secrets")
-        resources: list[dict[str, Any]] = json.loads(text)["deployment"].get("resources", [])
-        states = [
-            each.get("outputs", {})
-            for each in resources
-            if each["type"] == ROTATION
-            and each.get("outputs", {}).get("database_id") == self.cache.database.id
-        ]
+        id_ = self.cache.database.id
+        states = [each for _, each in self.states() if each.get("database_id") == id_]
         if any(not each.get("password") or each.get("pending_rotation") for each in states):
             return None
         if any(each.get("rotate_on_delete") is not True for each in states):
@@ -536,6 +534,30 @@ class Sequence:
         if self.lags or len(held) > 1:
             return None
         return held == [self.cache.database.password]
+
+    def states(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the URNs and the outputs of the rotations in the state, secrets readable."""
+        text = self.stack.on_stack("stack", "export", "--show-secrets")
+        resources: list[dict[str, Any]] = json.loads(text)["deployment"].get("resources", [])
+        return [
+            (each["urn"], each.get("outputs", {}))
+            for each in resources
+            if each["type"] == ROTATION and not each.get("delete")
+        ]
+
+    def expect_kept(self, ledger: Ledger, name: str, code: int) -> None:
+        """A reset was made: the state holds the live password, or knows that it has to ask.
+
+        A password that no response shows is not in the outputs of a run that succeeds.
+        """
+        found = [outputs for urn, outputs in self.states() if urn.endswith(f"::{name}")]
+        outputs = found[0] if found else {}
+        password = _plain(outputs.get("password"))
+        kept = password == ledger.database.password or outputs.get("pending_rotation")
+        told = found and not code and password is None
+        if not (kept or told):
+            what = "another password" if password else "no rotation that is pending"
+            raise LostPasswordError(f"after a reset with exit code {code} the state holds {what}")
 
     def expect_nothing_forgotten(self, existing: dict[str, str], *, stranger: bool) -> None:
         databases = {each.id for each in self.emulator.databases}
