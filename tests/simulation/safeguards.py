@@ -1,0 +1,196 @@
+"""The safeguards of the product, each with a way to remove it and a plan that then fails."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+from pulumi_upstash_rotation.errors import ResponseStatusError, UnreadableResponseError
+from pulumi_upstash_rotation.resources import secured
+from pulumi_upstash_rotation.resources.redis_password_rotation import (
+    changes,
+    handler,
+    operations,
+    state,
+)
+from pulumi_upstash_rotation.resources.seam import Run
+from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation
+from pulumi_upstash_rotation.upstash import credentials, database, developer_api, response
+
+from . import engine, upstash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+
+@dataclass(frozen=True)
+class Safeguard:
+    """One safeguard.
+
+    Attributes:
+        name: What it does, in a few words.
+        remove: Removes it while the context lasts.
+    """
+
+    name: str
+    remove: Callable[[], AbstractContextManager[object]]
+
+
+def _replace(target: object, name: str, by: object) -> Callable[[], AbstractContextManager[object]]:
+    return lambda: patch.object(target, name, by)
+
+
+def _nothing(*_: object, **__: object) -> None:
+    pass
+
+
+def _unguarded(_reporter: object, call: Callable[[secured.Kept], Any]) -> Any:
+    return call(secured.Kept())
+
+
+def _never_earlier(*_: object) -> tuple[str, ...]:
+    return ()
+
+
+@contextmanager
+def _without_fingerprints() -> Iterator[None]:
+    with (
+        patch.object(changes, "remember", _never_earlier),
+        patch.object(operations, "remember", _never_earlier),
+    ):
+        yield
+
+
+@contextmanager
+def _masked_counts() -> Iterator[None]:
+    def any_text(value: object) -> bool:
+        return isinstance(value, str) and bool(value)
+
+    with ExitStack() as patches:
+        for module in (credentials, database, response):
+            patches.enter_context(patch.object(module, "is_credential", any_text))
+        yield
+
+
+def _believes_the_state(
+    real: Callable[..., tuple[Reconciliation, state.Snapshot]],
+) -> Callable[..., tuple[Reconciliation, state.Snapshot]]:
+    def compare(found: database.Database, before: state.State, **options: Any) -> Any:
+        if before.pending:
+            return real(found, before, **options)
+        return Reconciliation.SAME, state.Snapshot(
+            found.with_credentials(before.credentials),
+            before.record,
+            earlier=before.earlier,
+            rotate_on_delete=before.rotate_on_delete,
+        )
+
+    return compare
+
+
+@contextmanager
+def _no_read_before_an_update() -> Iterator[None]:
+    with patch.object(changes.operations, "compare", _believes_the_state(operations.compare)):
+        yield
+
+
+def _any_account(operation: Any, before: state.State) -> None:
+    databases = operation.account.api.list_databases()
+    if any(each.database_id == before.database_id for each in databases):
+        raise ResponseStatusError("it is there", status=404)
+
+
+def _revoke_without_comparison(operation: Any, before: state.State) -> None:
+    operation.account.api.reset_password(before.database_id)
+
+
+def _strict(body: bytes, database_id: str, *, complete: bool = True) -> response.Reading:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        value = None
+    if not complete or not isinstance(value, dict) or value.get("database_id") != database_id:
+        raise UnreadableResponseError("strict")
+    return response.Reading(database.parse_database(value))
+
+
+class _Deaf(set[tuple[str, str]]):
+    def add(self, _element: tuple[str, str]) -> None:
+        """Forget it."""
+
+
+def _run_without(name: str) -> Callable[[], AbstractContextManager[object]]:
+    return lambda: patch.object(engine, "Run", lambda: Run(**{name: _Deaf()}))
+
+
+def _moment_of_the_start(command: engine.Command) -> Any:
+    return engine.moment(command.began)
+
+
+def _adopted_is_rotated(*args: Any, **options: Any) -> Any:
+    record = state.RotationRecord(*args, **options)
+    return replace(record, rotated_at=record.rotated_at or record.adopted_at)
+
+
+def _diff_without(**absent: Any) -> Callable[[], AbstractContextManager[object]]:
+    """Let only the diff believe that something is absent from the state."""
+    real = handler.RedisPasswordRotationHandler.diff
+
+    def diff(self: Any, outputs: Any, arguments: Any, context: Any) -> Any:
+        parse = handler.parse_state
+        with patch.object(
+            handler, "parse_state", lambda each: replace(parse(each), **absent)
+        ):
+            return real(self, outputs, arguments, context)
+
+    return _replace(handler.RedisPasswordRotationHandler, "diff", diff)
+
+
+def _unapplied(outputs: Any, pending: Any) -> Any:
+    return _WITH_PENDING(outputs, replace(pending, applied=False))
+
+
+_WITH_PENDING: Final = changes.with_pending
+
+SAFEGUARDS: Final = (
+    Safeguard("a guard around create and update", _replace(handler, "secured", _unguarded)),
+    Safeguard("the pending rotation is kept", _replace(secured.Kept, "pending", _nothing)),
+    Safeguard("new credentials are kept at once", _replace(secured.Kept, "complete", _nothing)),
+    Safeguard("a read before each update", _no_read_before_an_update),
+    Safeguard("fingerprints of earlier passwords", _without_fingerprints),
+    Safeguard(
+        "a read-back must be new", _replace(operations, "_is_new", lambda _before, _live: True)
+    ),
+    Safeguard("a masked value is no password", _masked_counts),
+    Safeguard("a 404 is confirmed", _replace(operations, "confirm_deletion", _nothing)),
+    Safeguard("a 404 is from the same account", _replace(operations, "confirm_deletion", _any_account)),
+    Safeguard("a 404 is JSON, and confirmed", lambda: _page_is_a_404()),
+    Safeguard("a deletion sees what is declared", _run_without("declared")),
+    Safeguard("a deletion sees what failed", _run_without("failed")),
+    Safeguard("a deletion compares first", _replace(operations, "revoke", _revoke_without_comparison)),
+    Safeguard("a read after a lost response", _replace(operations, "_read_or_none", _nothing)),
+    Safeguard("credentials in odd responses", _replace(developer_api, "read_database", _strict)),
+    Safeguard(
+        "rotated_at is the moment of the response",
+        _replace(engine.Command, "_now", _moment_of_the_start),
+    ),
+    Safeguard("an adoption is no rotation", _replace(changes, "RotationRecord", _adopted_is_rotated)),
+    Safeguard("at most three resets", _replace(operations, "MAX_RESETS", 99)),
+    Safeguard("a diff sees a pending rotation", _diff_without(pending=None)),
+    Safeguard("a diff knows that the inputs are old", _diff_without(engine_inputs_stale=False)),
+    Safeguard("a pending rotation knows that it happened", _replace(changes, "with_pending", _unapplied)),
+)
+"""All of them, in the order of the issue."""
+
+
+@contextmanager
+def _page_is_a_404() -> Iterator[None]:
+    with (
+        patch.object(developer_api, "_is_json", lambda _body: True),
+        patch.object(operations, "confirm_deletion", _nothing),
+    ):
+        yield

@@ -1,0 +1,826 @@
+"""Carries a plan out, lets the stack recover as the README says, and judges every promise."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
+
+from ..support.clock import START
+from .engine import Command, Judge, Made, Stack, Stored, Truth, moment
+from .plan import Step
+from .upstash import CANARY, CREDENTIALS, DATABASES, Clients, World, index_of, password_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .engine import Arguments, Program
+    from .plan import Change, Event, Plan
+
+DAY: Final = 86400.0
+MAX_RESETS_IN_ONE_CALL: Final = 3
+CALM: Final = Step()
+
+
+class BrokenPromiseError(AssertionError):
+    """A sequence ended as none may.
+
+    Attributes:
+        promise: The promise, in a few words.
+        lost: The state does not hold the live password.
+    """
+
+    def __init__(self, promise: str, details: str = "", *, lost: bool = False) -> None:
+        super().__init__(f"{promise}: {details}" if details else promise)
+        self.promise = promise
+        self.lost = lost
+
+
+@dataclass
+class Record:
+    """What a sequence came to.
+
+    Attributes:
+        commands: Commands, those for recovery included.
+        operations: Calls of the provider that may change something.
+        resets: Resets that this stack made.
+        unknowable: Resets whose new password could not be known when it was made.
+        outside: Resets by users and by other stacks.
+        hits: Faults and kills that hit something.
+        story: What happened, a line each. Empty unless it was asked for.
+    """
+
+    commands: int = 0
+    operations: int = 0
+    resets: int = 0
+    unknowable: int = 0
+    outside: int = 0
+    hits: Counter[str] = field(default_factory=Counter)
+    story: list[str] = field(default_factory=list)
+
+
+_CLIENTS: Final = Clients()
+
+
+def run_plan(plan: Plan, *, tell: bool = False) -> Record:
+    """Carry a plan out and judge it.
+
+    Args:
+        plan: What happens.
+        tell: Keep the story, also in the error.
+
+    Raises:
+        BrokenPromiseError: A promise is broken.
+    """
+    sequence = Sequence(plan, tell=tell)
+    try:
+        for step in plan.steps:
+            sequence.carry_out(step)
+        sequence.recover()
+        sequence.judge()
+    except BrokenPromiseError as error:
+        if tell:
+            error.add_note("\n".join(sequence.record.story))
+        raise
+    return sequence.record
+
+
+class Sequence(Judge):
+    """A stack on its way through a plan, and what it promises."""
+
+    def __init__(self, plan: Plan, *, tell: bool = False) -> None:
+        random.seed(20261123)  # the waits between retries are partly random
+        self.plan = plan
+        self.record = Record()
+        self.tell = tell
+        self.world = World(plan.reset_shows, plan.reads)
+        self.stack, self.other = Stack(), Stack()
+        self.release = 1
+        self.latest = 1
+        self.name = "cache-1"
+        self.names = 1
+        self.options: dict[str, Any] = dict(plan.arguments)
+        self.database = 0
+        self.removed = False
+        self.others_release = 0
+        self.succeeded: Program | None = None
+        self.killed = False
+        self.outside: set[int] = set()
+        self.deleted: set[int] = set()
+        self.last_lines = 0
+
+    def copy(self) -> Sequence:
+        """Return a sequence that goes on from here on its own."""
+        twin = object.__new__(Sequence)
+        twin.__dict__.update(self.__dict__)
+        twin.world = replace(
+            self.world,
+            origins=[list(each) for each in self.world.origins],
+            exists=list(self.world.exists),
+            calls=[],
+            hits=[],
+            lines=[],
+            verified=[],
+        )
+        twin.last_lines = 0
+        twin.record = Record()
+        twin.stack, twin.other = self.stack.copy(), self.other.copy()
+        twin.options = dict(self.options)
+        twin.outside, twin.deleted = set(self.outside), set(self.deleted)
+        return twin
+
+    def key(self) -> str:
+        """Return a text that two sequences share if they can go on in the same ways.
+
+        Passwords are named by how long ago they were live, and releases and names by their age.
+        Times, counts and texts for users are left out.
+        """
+        live = [self.world.live(number) for number in range(len(DATABASES))]
+        resources = [
+            (name, each.inputs, _essence(each, live), each.failed)
+            for name, each in self.stack.resources.items()
+        ]
+        replaced = [
+            (name, each.inputs, _essence(each, live), each.failed)
+            for name, each in self.stack.replaced
+        ]
+        others = [_essence(each, live) for each in self.other.resources.values()]
+        origins = [each[-1] for each in self.world.origins]
+        text = repr(
+            (
+                *(resources, replaced, others, origins, self.world.exists, self.program()),
+                *(self.removed, self.succeeded, self.killed, self.outside, self.deleted),
+                *(f"'release': {float(self.release)}", f"'{self.name}'", self.options),
+            )
+        )
+        text = _PASSWORD.sub(
+            lambda found: f"{found[1]}{found[2]}<{live[int(found[2])] - int(found[3])}>", text
+        )
+        text = _RELEASE.sub(lambda found: f"release<{self.latest - int(found[1])}>", text)
+        text = _NAME.sub(lambda found: f"cache<{self.names - int(found[1])}>", text)
+        fingerprints = {
+            fingerprint(DATABASES[number], password_of(number, index)): f"{live[number] - index}"
+            for number in (0, 1)
+            for index in range(live[number] + 1)
+        }
+        return _FINGERPRINT.sub(lambda found: fingerprints.get(found[0], "?"), text)
+
+    def say(self, line: str) -> None:
+        if self.tell:
+            self.record.story.append(line)
+
+    def expect(self, promise: bool, words: str, details: str = "", *, lost: bool = False) -> None:
+        if not promise:
+            raise BrokenPromiseError(words, details, lost=lost)
+
+    # --- the program ---
+
+    def program(self) -> Program:
+        """Return what the program declares now."""
+        found: Program = {}
+        if not self.removed and self.database not in self.deleted:
+            found[self.name] = self._arguments(self.database)
+        if self.plan.two and self.database == 0 and 1 not in self.deleted:
+            found["second"] = self._arguments(1)
+        return found
+
+    def _arguments(self, database: int) -> Arguments:
+        triggers = {"release": float(self.release)} if self.release else {}
+        return {"database_id": DATABASES[database], "triggers": triggers, **self.options}
+
+    def change(self, change: Change) -> None:
+        """Change the program."""
+        self.removed = change == "remove the resource"
+        match change:
+            case "new release":
+                self.latest += 1
+                self.release = self.latest
+            case "old release":
+                self.release = max(1, self.release - 1)
+            case "no trigger":
+                self.release = 0
+            case "rename" | "rename, and adopt":
+                self.names += 1
+                self.name = f"cache-{self.names}"
+                if change == "rename, and adopt":
+                    self.options["rotate_on_create"] = False
+            case "move to the other database":
+                if not self.plan.two:
+                    self.database = 1 - self.database
+            case "rotate_on_delete on" | "rotate_on_delete off":
+                self.options["rotate_on_delete"] = change.endswith("on")
+            case "verify on" | "verify off":
+                self.options["verify"] = change.endswith("on")
+            case "rotation_days 30":
+                self.options["rotation_days"] = 30.0
+            case "schedule, first of the month":
+                self.options["rotation_schedule"] = "0 3 1 * *"
+
+    def happen(self, event: Event) -> None:
+        """Let something happen elsewhere."""
+        world = self.world
+        match event:
+            case "a user resets in the console":
+                world.reset(self.database, "console")
+                self.outside.add(self.database)
+            case "an hour passes":
+                world.seconds += 3600
+            case "forty days pass":
+                world.seconds += 40 * DAY
+            case "the other stack rotates" | "the other stack is destroyed":
+                self._other_stack(destroyed=event.endswith("destroyed"))
+            case "the database is deleted":
+                world.exists[self.database] = False
+                self.deleted.add(self.database)
+        self.record.outside += event.startswith(("a user", "the other"))
+
+    def _other_stack(self, *, destroyed: bool) -> None:
+        world, before = self.world, [len(each) for each in self.world.origins]
+        if not world.exists[self.database]:
+            return
+        self.others_release += 1
+        world.actor = "other stack"
+        world.begin(CALM)
+        _CLIENTS.start(world)
+        command = Command(_CLIENTS, self.other, CALM, Judge())
+        if destroyed:
+            command.destroy()
+        else:
+            arguments: Arguments = {
+                "database_id": DATABASES[self.database],
+                "triggers": {"release": float(self.others_release)},
+                "rotate_on_delete": True,
+            }
+            command.up({"theirs": arguments})
+        world.actor = "ours"
+        self.outside |= {
+            number for number, count in enumerate(before) if len(world.origins[number]) > count
+        }
+
+    # --- steps ---
+
+    def carry_out(self, step: Step) -> None:
+        """Carry one step out."""
+        self.say(f"- {step}")
+        for change in step.changes:
+            self.change(change)
+        for event in step.events:
+            self.happen(event)
+        self.run(step)
+
+    def run(self, step: Step) -> Command:
+        """Run one command."""
+        world, program = self.world, self.program()
+        world.begin(step)
+        _CLIENTS.start(world)
+        first_line, first_hit, calls = len(world.lines), len(world.hits), len(world.calls)
+        command = Command(_CLIENTS, self.stack, step, self)
+        names = frozenset(program)
+        match step.command:
+            case "up":
+                command.up(program)
+            case "preview":
+                command.up(program, preview=True)
+            case "up --refresh":
+                command.up(program, refresh=True)
+            case "up --replace":
+                command.up(program, replacing=names)
+            case "up --replace, delete first":
+                command.up(program, replacing=names, delete_first=True)
+            case "up --target":
+                command.up(program, targets=names & {self.name} or frozenset({"none"}))
+            case "refresh":
+                command.refresh()
+            case "destroy":
+                command.destroy()
+            case "get":
+                command.get(self.database)
+        self.record.commands += 1
+        self.record.operations += command.updates
+        self.record.hits.update(world.hits[first_hit:])
+        for severity, line in world.lines[first_line:]:
+            self.expect(CANARY not in line, "a message shows a secret", line)
+            self.say(f"    {severity}: {line}")
+        self._after(step, command, program, calls)
+        return command
+
+    def _after(self, step: Step, command: Command, program: Program, calls: int) -> None:
+        databases = [each.database for each in self.stack.resources.values()]
+        # Each of two resources for one database makes the other's password useless.
+        self.outside |= {each for each in databases if databases.count(each) > 1}
+        if command.killed:
+            self.killed = True
+            return
+        misread = any(
+            call.shown is not None and call.shown != call.live or call.shown is None
+            for call in self.world.calls[calls:]
+            if call.operation == "get"
+        )
+        if step.command in ("refresh", "up --refresh") and not command.failed and not misread:
+            self.killed = False
+            self.outside.clear()
+        if step.command.startswith("up") and not command.failed and "target" not in step.command:
+            self.succeeded = program
+
+    # --- promises of one call ---
+
+    def called(self, command: Command, made: Made) -> None:
+        world, applied = self.world, _applied(made)
+        self.record.resets += len(applied)
+        if self.tell:
+            self._tell(made)
+        for text in (made.error or "", *made.warnings):
+            self.expect(CANARY not in text, "a message shows a secret", text)
+        for call in made.calls:
+            self.expect(
+                call.operation == "list" or call.database == made.database,
+                "a call names another database",
+            )
+        for outputs in (made.outputs, made.partial):
+            for name in CREDENTIALS if outputs else ():
+                value = str((outputs or {}).get(name, ""))
+                self.expect("***" not in value, "a masked value is stored", made.method)
+        if made.method == "delete":
+            self._judge_deletion(command, made, applied)
+            return
+        self._count_resets(made, applied)
+        found = made.partial if made.outputs is None else made.outputs
+        if not made.saved:
+            return
+        if made.method == "read":
+            self._judge_read(made)
+            return
+        if not applied:
+            self._judge_without_reset(made)
+            return
+        live = world.live(made.database)
+        self.expect(
+            found is not None, "a reset is forgotten", f"{made.method} failed: {made.error}",
+            lost=True,
+        )
+        assert found is not None
+        password = index_of(str(found.get("password")))
+        shown = [call for call in made.calls if call.applied == applied[-1]][0].shown
+        pending = "pending_rotation" in found
+        if shown is not None and made.error is None:
+            self.expect(password == shown, "the only copy is thrown away", lost=True)
+        if shown is not None and made.error is not None:
+            raise BrokenPromiseError("the only copy is thrown away", str(made.error), lost=True)
+        if password is not None and password != live and not pending and not self._misled(made):
+            what = (
+                "a password that the database rejects is recorded as new"
+                if any(made.verified)
+                else "an earlier password is recorded as new"
+            )
+            raise BrokenPromiseError(what, f"{password}, but {live} is live", lost=True)
+        if password is not None and password != live and not pending:
+            self.outside.add(made.database)  # nobody could know; a refresh finds it
+        if made.error is None and not pending:
+            self._judge_record(made, found)
+
+    def _judge_record(self, made: Made, outputs: Mapping[str, Any]) -> None:
+        """Judge what the record says about a rotation that succeeded."""
+        last = [call.at for call in made.calls if call.applied is not None][-1]
+        text = str(outputs.get("rotated_at"))
+        rotated = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        earliest, latest = moment(int(last)), moment(made.ended_at)
+        self.expect(
+            earliest <= rotated <= latest, "rotated_at is not the moment of the response", text
+        )
+
+    def _judge_without_reset(self, made: Made) -> None:
+        before, outputs = made.before, made.outputs
+        if outputs is None:
+            return
+        if made.method == "create":
+            adopts = made.arguments.get("rotate_on_create") is False
+            password = index_of(str(outputs.get("password")))
+            self.expect(
+                "rotated_at" not in outputs or not adopts, "an adopted password claims to be new"
+            )
+            self.expect(adopts or self._counted_by_mistake(made), "a first rotation is skipped")
+            if password is not None and password != self.world.live(made.database):
+                self.expect(
+                    not any(made.verified), "a password that the database rejects is adopted"
+                )
+                self.outside.add(made.database)  # nobody could know; a refresh finds it
+            return
+        assert before is not None
+        if "pending_rotation" in before.outputs:
+            happened = before.truth.unsure is not None
+            password = index_of(str(outputs.get("password")))
+            if happened and password is not None:
+                self.expect(
+                    password == self.world.live(made.database)
+                    or "pending_rotation" in outputs
+                    or self._misled(made)
+                    or made.database in self.outside,
+                    "a pending rotation is dropped, and its password is lost",
+                    lost=True,
+                )
+            return
+        if self._counted_by_mistake(made):
+            return
+        due = _due_by_trigger(before.truth.triggers, made.arguments)
+        self.expect(not due, "a declared rotation is skipped")
+        count = "rotation_count"
+        self.expect(
+            outputs.get(count) == before.outputs.get(count), "a rotation is counted without a reset"
+        )
+
+    def _judge_read(self, made: Made) -> None:
+        assert made.before is not None
+        if made.error is not None or made.name == "get":
+            return
+        if made.outputs is None:
+            self.expect(
+                not self.world.exists[made.database], "a refresh forgets a database that exists"
+            )
+            return
+        live = self.world.live(made.database)
+        before = index_of(str(made.before.outputs.get("password")))
+        after = index_of(str(made.outputs.get("password")))
+        if before == live and after != live:
+            if not self._misled(made):
+                raise BrokenPromiseError(
+                    "a refresh replaces the live password by a dead one", lost=True
+                )
+            self.outside.add(made.database)
+        if after is not None and after != live and after != before:
+            self.expect(self._misled(made), "a refresh takes an earlier password for a new one")
+            self.outside.add(made.database)
+
+    def _judge_deletion(self, command: Command, made: Made, applied: list[int]) -> None:
+        before, world = made.before, self.world
+        assert before is not None
+        number = made.database
+        stored = index_of(str(before.outputs.get("password")))
+        live_before = made.live_before
+        mine = live_before == stored or (
+            "pending_rotation" in before.outputs and live_before in before.truth.own
+            or live_before == before.truth.unsure
+        )
+        ours = mine or (not command.declared and live_before in command.revoked)
+        command.revoked.update(applied)
+        asked = before.outputs.get("rotate_on_delete") is True
+        stale = any(
+            call.shown != call.live for call in made.calls if call.operation == "get"
+        )
+        self.expect(asked or not applied, "a deletion resets, and nobody asked for it")
+        if applied and (made.error is not None or not made.saved):
+            self.outside.add(number)  # the engine cannot keep what a failed deletion has changed
+        if applied:
+            self.expect(len(applied) == 1 or not made.calls[-1].success, "a deletion resets twice")
+            blind = "pending_rotation" in before.outputs and number in self.outside
+            self.expect(ours or stale or blind, "a deletion revokes a password of somebody else")
+            declared = any(
+                arguments["database_id"] == DATABASES[number]
+                for arguments in command.declared.values()
+            )
+            self.expect(
+                not (command.full and declared), "a deletion revokes a password that is declared"
+            )
+            return
+        if not asked or made.error is not None or not made.saved:
+            return
+        if made.name not in command.declared:
+            heirs = [
+                name
+                for name, arguments in command.declared.items()
+                if arguments["database_id"] == DATABASES[number]
+            ]
+            self.expect(
+                not (command.full and mine and world.exists[number])
+                or all(name in self.stack.resources for name in heirs),
+                "a deletion gives up although its successor has failed",
+            )
+        if made.warnings:
+            return
+        if not world.exists[number] or not mine or stale:
+            return
+        if _certain(made):
+            return
+        successors = [
+            each
+            for name, each in self.stack.resources.items()
+            if each is not before and each.database == number and name in command.declared
+            and index_of(str(each.outputs.get("password"))) == live_before
+        ]
+        self.expect(bool(successors), "rotate_on_delete is silently dropped")
+
+    # --- how many resets a call may make ---
+
+    def _count_resets(self, made: Made, applied: list[int]) -> None:
+        if not applied:
+            return
+        if made.method == "read":
+            raise BrokenPromiseError("a refresh resets")
+        credit = self._reasons(made)
+        known = set(_seen_before(made)) if made.before else set()
+        open_credit = 0
+        tried_to_read = True
+        for call in made.calls:
+            tried_to_read = tried_to_read or call.operation == "get"
+            if call.operation == "get" and call.shown is not None:
+                if open_credit and call.shown == call.live and known:
+                    credit -= open_credit
+                    open_credit = 0
+                elif not open_credit:
+                    known.add(call.shown)
+            if call.applied is None:
+                continue
+            self.expect(
+                credit > 0, "a reset that nothing declared", f"{made.method} of {made.name}"
+            )
+            self.expect(tried_to_read, "a reset is repeated without a read in between")
+            credit -= 1
+            open_credit, tried_to_read = 0, False
+            if not call.success or call.shown is None and call.fault:
+                credit += 1
+                open_credit = 1
+                self.record.unknowable += 1
+        self.expect(len(applied) <= MAX_RESETS_IN_ONE_CALL, "more than three resets in one call")
+
+    def _reasons(self, made: Made) -> int:
+        """Return how many resets this call may make if every response can be read."""
+        arguments, before = made.arguments, made.before
+        if made.method == "create":
+            return int(arguments.get("rotate_on_create", True))
+        assert before is not None
+        truth = before.truth
+        if "pending_rotation" not in before.outputs:
+            return int(_due(truth, arguments, made.began_at))
+        if self.world.step.data_plane == "late" or made.database in self.outside:
+            return 1
+        stored = index_of(str(before.outputs.get("password")))
+        resolved = truth.certain or (
+            stored is not None and (truth.unsure is None or stored < truth.unsure)
+        )
+        if stored is not None and stored < max(truth.seen, default=0):
+            resolved = False  # a late read has replaced a newer one
+        for call in made.calls:
+            if call.operation == "reset":
+                return 1  # no read told
+            if call.shown is not None and call.shown == call.live and resolved:
+                break
+        else:
+            return 1
+        if truth.unsure is not None:
+            return int(_due_by_trigger(truth.failed_triggers, arguments))
+        return int(not truth.rotated or _due(truth, arguments, made.began_at))
+
+    def _counted_by_mistake(self, made: Made) -> bool:
+        """Return whether a call could only believe that the API has applied its reset.
+
+        It missed a reset by a user, because the read before its own reset was late or hidden. Or a
+        proxy sent a page with a success status.
+        """
+        reads = [call for call in made.calls if call.operation == "get"]
+        late = any(call.shown not in (None, call.live) for call in reads)
+        hidden = made.database in self.outside and not any(call.shown for call in reads[:1])
+        page = any(call.success and call.operation == "reset" for call in made.calls)
+        return late or hidden or page
+
+    def _misled(self, made: Made) -> bool:
+        """Return whether a late read returned a password that nobody could know to be old."""
+        if any(made.verified):
+            return False
+        known = set(_seen_before(made))
+        applied = False
+        for call in made.calls:
+            applied = applied or call.applied is not None
+            if call.operation == "get" and call.shown is not None:
+                if call.shown != call.live and call.shown not in known:
+                    return True
+                if not applied:
+                    known.add(call.shown)
+        return False
+
+    # --- what the judge knows ---
+
+    def after(self, made: Made, stored: Stored) -> Stored:
+        truth = made.before.truth if made.before else Truth()
+        applied = _applied(made)
+        if made.method == "create":
+            truth = Truth(counts_from=made.ended_at)
+        seen = set(truth.seen)
+        if made.before:
+            seen.update(_seen_before(made))
+        reset = False
+        for call in made.calls:
+            reset = reset or call.applied is not None
+            if call.operation == "get" and call.shown is not None and (not reset or not applied):
+                seen.add(call.shown)
+        password = index_of(str(stored.outputs.get("password")))
+        if password is not None:
+            seen.add(password)
+        truth = replace(truth, seen=frozenset(seen), own=truth.own | frozenset(applied))
+        triggers = made.arguments.get("triggers", {})
+        if made.partial is not None:
+            unsure = applied[-1] if applied else truth.unsure
+            keep = not applied and truth.unsure is not None
+            certain = any(call.success for call in made.calls if call.applied is not None)
+            return replace(
+                stored,
+                truth=replace(
+                    truth,
+                    failed=True,
+                    unsure=unsure,
+                    certain=certain or (keep and truth.certain),
+                    failed_triggers=truth.failed_triggers if keep else triggers,
+                ),
+            )
+        counted = made.before is not None and made.before.outputs.get(
+            "rotation_count"
+        ) != stored.outputs.get("rotation_count")
+        if made.method == "create" or applied or (counted and made.method == "update"):
+            last = [call.at for call in made.calls if call.applied is not None]
+            truth = replace(
+                truth,
+                rotated=True,
+                triggers=triggers,
+                counts_from=last[-1] if last else made.ended_at,
+                failed=False,
+                unsure=None,
+                certain=False,
+            )
+        elif truth.failed and "pending_rotation" not in stored.outputs:
+            if truth.unsure is not None or counted:  # perhaps a reset by a user
+                truth = replace(
+                    truth,
+                    rotated=True,
+                    triggers=truth.failed_triggers,
+                    counts_from=made.ended_at,
+                )
+            truth = replace(truth, failed=False, unsure=None, certain=False)
+        return replace(stored, truth=truth)
+
+    # --- recovery and judgement ---
+
+    def recover(self) -> None:
+        """Do what the README says."""
+        self.say("- recovery")
+        if self.plan.reverted and self.succeeded is not None:
+            self._revert(self.succeeded)
+        suspended = any(
+            each.outputs.get("state") == "suspended" for each in self.stack.resources.values()
+        )
+        refresh = self.killed or suspended or bool(self.outside) or bool(self.deleted)
+        unclear = refresh
+        if refresh:
+            self.must_succeed("refresh")
+        self.must_succeed("up")
+        if self._without_password():
+            unclear = True
+            self.must_succeed("refresh")
+            self.must_succeed("up")
+        if self.plan.reads != "shown" and unclear and self.program():
+            self.latest += 1
+            self.release = self.latest
+            self.must_succeed("up")
+
+    def _revert(self, program: Program) -> None:
+        main = [name for name in program if name != "second"]
+        self.removed = not main
+        for name in main:
+            arguments = dict(program[name])
+            self.name = name
+            self.database = DATABASES.index(arguments.pop("database_id"))
+            self.release = int(arguments.pop("triggers").get("release", 0))
+            self.options = arguments
+
+    def _without_password(self) -> bool:
+        return any("password" not in each.outputs for each in self.stack.resources.values())
+
+    def must_succeed(self, command: Any) -> Command:
+        """Run a command while nothing goes wrong."""
+        self.say(f"- recovery: `pulumi {command}`")
+        done = self.run(Step(command))
+        self.expect(not done.failed, "the recovery fails", self._last_error)
+        return done
+
+    _last_error = ""
+
+    def judge(self) -> None:
+        """Judge the end of a sequence."""
+        program = self.program()
+        for name, arguments in program.items():
+            stored = self.stack.resources.get(name)
+            self.expect(stored is not None, "a declared resource is missing", lost=True)
+            assert stored is not None
+            self.expect(
+                "pending_rotation" not in stored.outputs, "a rotation stays pending", lost=True
+            )
+            password = index_of(str(stored.outputs.get("password")))
+            live = self.world.live(stored.database)
+            nobody_knows = self.plan.reads != "shown" and not self.plan.reset_shows
+            self.expect(
+                password == live or nobody_knows,
+                "the state does not hold the live password",
+                f"{password}, but {live} is live",
+                lost=True,
+            )
+            self.expect(
+                not _due_by_trigger(stored.truth.triggers, arguments),
+                "a declared rotation never happens",
+            )
+        for name, stored in self.stack.resources.items():
+            self.expect(name in program, "a resource that nobody declares stays", name)
+        calls = len(self.world.calls)
+        again = self.must_succeed("up")
+        self.expect(
+            again.updates == 0 and len(self.world.calls) == calls,
+            "a further run does something",
+        )
+
+    def _tell(self, made: Made) -> None:
+        result = made.error or "ok"
+        if made.partial is not None:
+            result += " (partial state)"
+        if made.outputs is not None:
+            result += f", password {index_of(str(made.outputs.get('password')))}"
+            result += ", pending" if "pending_rotation" in made.outputs else ""
+        if not made.saved:
+            result += ", not saved"
+        self.say(f"    {made.method} {made.name}: {result}")
+        for call in made.calls:
+            what = f"password {call.applied} made" if call.applied is not None else ""
+            shown = f"shows {call.shown}" if call.shown is not None else ""
+            texts = (call.fault, what, shown, f"{call.live} is live")
+            self.say(f"      {call.operation}: {', '.join(filter(None, texts))}")
+
+    def saved(self, command: Command, made: Made) -> None:
+        self._last_error = made.error or ""
+
+
+_PASSWORD: Final = re.compile(rf"{CANARY}-(\w+)-(\d)-(\d+)-?")
+_RELEASE: Final = re.compile(r"'release': (\d+)\.0")
+_NAME: Final = re.compile(r"cache-(\d+)")
+_FINGERPRINT: Final = re.compile(r"\b[0-9a-f]{16}\b")
+_LEFT_OUT: Final = frozenset(
+    {
+        *("rotated_at", "adopted_at", "rotation_count", "verification", "verified"),
+        "credential_fingerprint",
+    }
+)
+
+
+def _essence(stored: Stored, live: list[int]) -> tuple[object, ...]:
+    """Return what a resource's future depends on."""
+    kept = sorted(item for item in stored.outputs.items() if item[0] not in _LEFT_OUT)
+    truth, now = stored.truth, live[stored.database]
+    return (
+        kept,
+        *(truth.rotated, truth.triggers, truth.failed, truth.failed_triggers),
+        truth.unsure is not None and now - truth.unsure,
+        sorted(now - each for each in truth.seen),
+        sorted(now - each for each in truth.own),
+    )
+
+
+def _applied(made: Made) -> list[int]:
+    return [call.applied for call in made.calls if call.applied is not None]
+
+
+def _certain(made: Made) -> bool:
+    """Return whether a deletion's reset was sent and its outcome is an accepted one."""
+    return any(call.operation == "reset" and call.success for call in made.calls)
+
+
+def _seen_before(made: Made) -> set[int]:
+    if made.before is None:
+        return set()
+    stored = index_of(str(made.before.outputs.get("password")))
+    seen = set(made.before.truth.seen)
+    return seen if stored is None else seen | {stored}
+
+
+def _due_by_trigger(recorded: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
+    return any(
+        value is not None and value != recorded.get(name)
+        for name, value in arguments.get("triggers", {}).items()
+    )
+
+
+def _due(truth: Truth, arguments: Mapping[str, Any], seconds: float) -> bool:
+    if _due_by_trigger(truth.triggers, arguments):
+        return True
+    since = int(truth.counts_from)
+    days = arguments.get("rotation_days")
+    if days is not None and seconds >= since + days * DAY:
+        return True
+    if "rotation_schedule" not in arguments:
+        return False
+    return START + timedelta(seconds=seconds) >= _first_of_next_month(moment(since))
+
+
+def _first_of_next_month(after: datetime) -> datetime:
+    this = after.replace(day=1, hour=3, minute=0, second=0, microsecond=0)
+    if this > after:
+        return this
+    return (this.replace(day=1) + timedelta(days=32)).replace(day=1)
