@@ -345,9 +345,7 @@ class Command:
             name,
             arguments,
             before,
-            lambda: HANDLER.update(
-                id_, before.outputs, dict(arguments), self._operation
-            ).outputs,
+            lambda: HANDLER.update(id_, before.outputs, dict(arguments), self._operation).outputs,
             save,
         )
 

@@ -142,9 +142,7 @@ def _diff_without(**absent: Any) -> Callable[[], AbstractContextManager[object]]
 
     def diff(self: Any, outputs: Any, arguments: Any, context: Any) -> Any:
         parse = handler.parse_state
-        with patch.object(
-            handler, "parse_state", lambda each: replace(parse(each), **absent)
-        ):
+        with patch.object(handler, "parse_state", lambda each: replace(parse(each), **absent)):
             return real(self, outputs, arguments, context)
 
     return _replace(handler.RedisPasswordRotationHandler, "diff", diff)
@@ -167,22 +165,30 @@ SAFEGUARDS: Final = (
     ),
     Safeguard("a masked value is no password", _masked_counts),
     Safeguard("a 404 is confirmed", _replace(operations, "confirm_deletion", _nothing)),
-    Safeguard("a 404 is from the same account", _replace(operations, "confirm_deletion", _any_account)),
+    Safeguard(
+        "a 404 is from the same account", _replace(operations, "confirm_deletion", _any_account)
+    ),
     Safeguard("a 404 is JSON, and confirmed", lambda: _page_is_a_404()),
     Safeguard("a deletion sees what is declared", _run_without("declared")),
     Safeguard("a deletion sees what failed", _run_without("failed")),
-    Safeguard("a deletion compares first", _replace(operations, "revoke", _revoke_without_comparison)),
+    Safeguard(
+        "a deletion compares first", _replace(operations, "revoke", _revoke_without_comparison)
+    ),
     Safeguard("a read after a lost response", _replace(operations, "_read_or_none", _nothing)),
     Safeguard("credentials in odd responses", _replace(developer_api, "read_database", _strict)),
     Safeguard(
         "rotated_at is the moment of the response",
         _replace(engine.Command, "_now", _moment_of_the_start),
     ),
-    Safeguard("an adoption is no rotation", _replace(changes, "RotationRecord", _adopted_is_rotated)),
+    Safeguard(
+        "an adoption is no rotation", _replace(changes, "RotationRecord", _adopted_is_rotated)
+    ),
     Safeguard("at most three resets", _replace(operations, "MAX_RESETS", 99)),
     Safeguard("a diff sees a pending rotation", _diff_without(pending=None)),
     Safeguard("a diff knows that the inputs are old", _diff_without(engine_inputs_stale=False)),
-    Safeguard("a pending rotation knows that it happened", _replace(changes, "with_pending", _unapplied)),
+    Safeguard(
+        "a pending rotation knows that it happened", _replace(changes, "with_pending", _unapplied)
+    ),
 )
 """All of them, in the order of the issue."""
 

@@ -360,7 +360,9 @@ class Sequence(Judge):
             return
         live = world.live(made.database)
         self.expect(
-            found is not None, "a reset is forgotten", f"{made.method} failed: {made.error}",
+            found is not None,
+            "a reset is forgotten",
+            f"{made.method} failed: {made.error}",
             lost=True,
         )
         assert found is not None
@@ -462,15 +464,14 @@ class Sequence(Judge):
         stored = index_of(str(before.outputs.get("password")))
         live_before = made.live_before
         mine = live_before == stored or (
-            "pending_rotation" in before.outputs and live_before in before.truth.own
+            "pending_rotation" in before.outputs
+            and live_before in before.truth.own
             or live_before == before.truth.unsure
         )
         ours = mine or (not command.declared and live_before in command.revoked)
         command.revoked.update(applied)
         asked = before.outputs.get("rotate_on_delete") is True
-        stale = any(
-            call.shown != call.live for call in made.calls if call.operation == "get"
-        )
+        stale = any(call.shown != call.live for call in made.calls if call.operation == "get")
         self.expect(asked or not applied, "a deletion resets, and nobody asked for it")
         if applied and (made.error is not None or not made.saved):
             self.outside.add(number)  # the engine cannot keep what a failed deletion has changed
@@ -508,7 +509,9 @@ class Sequence(Judge):
         successors = [
             each
             for name, each in self.stack.resources.items()
-            if each is not before and each.database == number and name in command.declared
+            if each is not before
+            and each.database == number
+            and name in command.declared
             and index_of(str(each.outputs.get("password"))) == live_before
         ]
         self.expect(bool(successors), "rotate_on_delete is silently dropped")

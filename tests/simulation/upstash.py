@@ -100,9 +100,7 @@ class World:
 
     reset_shows: bool = False
     reads: str = "shown"
-    origins: list[list[str]] = field(
-        default_factory=lambda: [["before"], ["before"], ["theirs"]]
-    )
+    origins: list[list[str]] = field(default_factory=lambda: [["before"], ["before"], ["theirs"]])
     exists: list[bool] = field(default_factory=lambda: [True, True, True])
     seconds: float = 0.0
     step: Step = field(default_factory=Step)
@@ -330,10 +328,13 @@ class Response:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def iter_content(self, _size: int) -> Iterator[bytes]:
-        yield self._body
-        if self._broken:
+    def read1(self, _size: int, *, decode_content: bool) -> bytes:
+        """Return the body, then nothing, or break off."""
+        assert not decode_content
+        body, self._body = self._body, b""
+        if not body and self._broken:
             raise requests.exceptions.ChunkedEncodingError(ProtocolError(IncompleteRead(b"")))
+        return body
 
 
 class SimulatedApi(DeveloperApi):

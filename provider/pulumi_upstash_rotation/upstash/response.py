@@ -66,8 +66,8 @@ def read_database(body: bytes, database_id: str, *, complete: bool = True) -> Re
             inner = None if database.credentials else _best(value, database_id)
             if inner is None or inner is value:
                 return Reading(database, oddity)
-            found = {**value, **inner}
-            return Reading(parse_database({**found, "database_id": database_id}), _UNUSUAL)
+            joined = {**value, **inner, "database_id": database_id}
+            return Reading(parse_database(joined), _UNUSUAL)
     except (ValueError, RecursionError):
         value = None
     found = _best(value, database_id) if complete else None

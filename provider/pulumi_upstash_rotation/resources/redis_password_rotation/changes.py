@@ -13,7 +13,6 @@ from pulumi_upstash_rotation.resources.seam import Resource
 from pulumi_upstash_rotation.rotation.decision import Decision, decide, decide_first
 from pulumi_upstash_rotation.rotation.reconciliation import (
     Reconciliation,
-    fingerprint,
     remember,
 )
 from pulumi_upstash_rotation.rotation.record import PendingRotation, Reason, RotationRecord
@@ -23,6 +22,7 @@ from pulumi_upstash_rotation.values import Verification
 from . import operations
 from .inputs import NAME
 from .state import (
+    VERIFY_IS_FALSE,
     Snapshot,
     carried_over,
     parse_state,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from pulumi_upstash_rotation.resources.seam import Operation
     from pulumi_upstash_rotation.resources.secured import Kept
+    from pulumi_upstash_rotation.upstash.database import Database
 
     from .inputs import KnownInputs
 
@@ -64,7 +65,7 @@ def create(inputs: KnownInputs, operation: Operation, kept: Kept) -> Resource:
 
 
 def _adopt(inputs: KnownInputs, decision: Decision, operation: Operation) -> Resource:
-    database = operation.account.api.get_database(inputs.database_id)
+    database = _read_live(inputs, operation)
     if not database.credentials.password:
         operation.reporter.warning(f"the password was adopted, but {operations.NOT_RETURNED}")
     record = RotationRecord(
@@ -73,6 +74,22 @@ def _adopt(inputs: KnownInputs, decision: Decision, operation: Operation) -> Res
     snapshot = Snapshot(database, record, rotate_on_delete=inputs.rotate_on_delete)
     verified = _with(snapshot, _verify(snapshot, Credentials(), inputs, operation))
     return Resource(inputs.database_id, to_outputs(verified))
+
+
+def _read_live(inputs: KnownInputs, operation: Operation) -> Database:
+    """Return a database whose password, if it is shown, is not rejected.
+
+    Raises:
+        ApiError: It could not be read, or it rejects what the API returns. Nothing has changed.
+    """
+    for attempt in range(MAX_SECOND_READS):
+        if attempt:
+            operation.sleep(attempt)
+        database = operation.account.api.get_database(inputs.database_id)
+        if not (inputs.verify and operations.is_rejected(operation, database)):
+            return database
+    problem = f"{database.label} rejects the password that the API returns"
+    raise ApiError(problem, "nothing has changed. Run `pulumi up` again, or set verify=False")
 
 
 def update(
@@ -92,12 +109,13 @@ def update(
     found, latest = operations.compare(database, state, now=operation.now())
     latest = replace(
         latest,
+        earlier=remember(latest.earlier, *state.fingerprints),  # all from before the next reset
         rotate_on_delete=inputs.rotate_on_delete,
         engine_inputs_stale=False,  # the engine takes the new inputs with this update
     )
     if state.pending:
-        known = found is Reconciliation.CHANGED or (
-            found is Reconciliation.SAME and not _is_rejected(latest, inputs, operation)
+        known = found in (Reconciliation.CHANGED, Reconciliation.SAME) and not (
+            inputs.verify and operations.is_rejected(operation, latest.database)
         )
         reason = decide(inputs, latest.record, now=operation.now()).reason
         if not (known and latest.record.counts_from):
@@ -144,13 +162,10 @@ def _rotate(
     except operations.NewCredentialsUnknownError:
         kept.pending(if_applied)
         raise
-    replaced = [state.credentials.password] if state.credentials.password else []
     done = Snapshot(
         rotated.database,
         RotationRecord(operation.now(), before.record.count + 1, reason, inputs.triggers),
-        earlier=remember(
-            before.earlier, *(fingerprint(state.database_id, password) for password in replaced)
-        ),
+        earlier=remember(before.earlier, *state.fingerprints),
         rotate_on_delete=inputs.rotate_on_delete,
     )
     kept.complete(Resource(id_, with_new_credentials(outputs, done)))
@@ -158,14 +173,22 @@ def _rotate(
     done = replace(done, database=done.database.completed_by(before.database))
     kept.complete(Resource(id_, to_outputs(done)))
     verification = _verify(done, state.credentials, inputs, operation)
-    for _ in range(MAX_SECOND_READS):
-        # The database rejects what a read returned. So that read may have been late.
-        again = operations.read_again(operation, state, rotated) if verification.rejected else None
-        if again is None:
+    for attempt in range(MAX_SECOND_READS):
+        if not (rotated.was_read and _rejects(rotated.database, verification)):
             break
-        rotated, done = again, replace(done, database=again.database)
+        # The database rejects what a read returned. So that read was late.
+        kept.pending(if_applied)
+        operation.sleep(attempt + 1)
+        rotated = operations.read_again(operation, state)
+        done = replace(done, database=rotated.database)
         kept.complete(Resource(id_, to_outputs(done)))
         verification = _verify(done, state.credentials, inputs, operation)
+    if rotated.was_read and _rejects(rotated.database, verification):
+        kept.pending(if_applied)
+        problem = f"the password of {state.label} was reset, but the database rejects what the API"
+        raise operations.NewCredentialsUnknownError(
+            f"{problem} returns", "run `pulumi up` again to read it"
+        )
     if inputs.verify and not verification.verified:
         operation.reporter.warning(verification.message)
     return Resource(id_, to_outputs(_with(done, verification)))
@@ -176,30 +199,22 @@ def _prepared(inputs: KnownInputs, operation: Operation) -> Callable[[], None]:
     return operation.account.prepare_to_verify() if inputs.verify else lambda: None
 
 
-def _is_rejected(snapshot: Snapshot, inputs: KnownInputs, operation: Operation) -> bool:
-    """Return whether the database rejects a password that a read returned. The read was late then.
-
-    It is not tried if `verify` is False.
-    """
-    if not inputs.verify:
-        return False
-    return operation.account.verify(
-        snapshot.database, Credentials(), timeout_seconds=operations.TRY_SECONDS
-    ).rejected
-
-
 def _verify(
     snapshot: Snapshot, previous: Credentials, inputs: KnownInputs, operation: Operation
 ) -> Verification:
     """Return the result of a verification, or the reason why there was none."""
     if not inputs.verify:
-        return Verification(verified=False, message="not verified: verify is False")
+        return Verification(verified=False, message=VERIFY_IS_FALSE)
     if not snapshot.database.credentials:
         why = "not verified: the new credentials are not known"
         return Verification(verified=False, message=why)
     return operation.account.verify(
         snapshot.database, previous, timeout_seconds=inputs.verify_timeout
     )
+
+
+def _rejects(database: Database, verification: Verification) -> bool:
+    return verification.rejected and database.db_acl_default_user_status is not False
 
 
 def _with(snapshot: Snapshot, verification: Verification) -> Snapshot:

@@ -121,11 +121,17 @@ class RedisPasswordRotationHandler:
             problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
             raise DatabaseNotFoundError(problem, "nothing has changed", status=404) from None
         found, snapshot = operations.compare(database, state, now=operation.now())
-        if found is Reconciliation.EARLIER:
+        if found is Reconciliation.CHANGED and state.verifies and state.credentials.password:
+            late = operations.is_rejected(operation, database)
+        else:
+            late = found is Reconciliation.EARLIER
+        if late:
             operation.reporter.warning(
-                "the API returned a password from before the last rotation. The state keeps the "
-                "newer one"
+                "the API returned a password that is not the live one. The state keeps its own. "
+                "Run `pulumi refresh` again later"
             )
+            kept = database.with_credentials(state.credentials)
+            _, snapshot = operations.compare(kept, state, now=operation.now())
         return Resource(id_, to_outputs(snapshot))
 
     def update(

@@ -15,7 +15,6 @@ from pulumi_upstash_rotation.errors import (
 from pulumi_upstash_rotation.resources.secured import UNEXPECTED as MAY_HAVE_CHANGED
 from pulumi_upstash_rotation.rotation.reconciliation import (
     Reconciliation,
-    fingerprint,
     remember,
 )
 from pulumi_upstash_rotation.rotation.record import Cause, Reason, RotationRecord
@@ -96,34 +95,26 @@ def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
     rotated = _reset_until_known(operation, before, kept)
     if rotated.database.credentials.password:
         return rotated
+    again = read_again(operation, before)
+    if again.database.credentials.password:
+        return again
+    operation.reporter.warning(f"the password was reset, but {NOT_RETURNED}")
+    # A response without a password may still hold a token.
+    shown = rotated.database.credentials.completed_by(again.database.credentials)
+    return Rotated(again.database.with_credentials(shown))
+
+
+def read_again(operation: Operation, before: State) -> Rotated:
+    """Return the database after a reset, from another read.
+
+    Raises:
+        NewCredentialsUnknownError: It could not be read.
+    """
     try:
-        database = _read_new(operation, before)
+        return Rotated(_read_new(operation, before), was_read=True)
     except ApiError as error:
         problem = f"the password of {before.label} was reset, but {error.problem}"
         raise NewCredentialsUnknownError(problem, "run `pulumi up` again to read it") from None
-    if not database.credentials.password:
-        operation.reporter.warning(f"the password was reset, but {NOT_RETURNED}")
-        # A response without a password may still hold a token.
-        shown = rotated.database.credentials.completed_by(database.credentials)
-        return Rotated(database.with_credentials(shown), was_read=True)
-    return Rotated(database, was_read=True)
-
-
-def read_again(operation: Operation, before: State, rotated: Rotated) -> Rotated | None:
-    """Return a database whose credentials the database has rejected, if a later read shows others.
-
-    None if the API still returns the same ones, or if the credentials are those of the response.
-    """
-    if not rotated.was_read:
-        return None
-    operation.sleep(1)
-    try:
-        database = _read_new(operation, before)
-    except ApiError:
-        return None
-    live = database.credentials.password
-    changed = live and live != rotated.database.credentials.password
-    return Rotated(database, was_read=True) if changed else None
 
 
 def _read_new(operation: Operation, before: State) -> Database:
@@ -231,9 +222,9 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
     not_tried = Verification(verified=False, message="not verified: a refresh found this password")
     stale = state.engine_inputs_stale
     if found is Reconciliation.CHANGED:
-        if stored:
-            earlier = remember(earlier, fingerprint(state.database_id, stored))
+        # Without an own reset nobody knows which of the two is newer, so none is an earlier one.
         if pending:
+            earlier = remember(earlier, *state.fingerprints)
             stale = True  # the engine still holds the inputs of the rotation before
             count = record.count + 1
             record = RotationRecord(now, count, pending.reason, pending.triggers, not_tried)
@@ -256,6 +247,16 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
         rotate_on_delete=state.rotate_on_delete,
         engine_inputs_stale=stale,
     )
+
+
+def is_rejected(operation: Operation, database: Database) -> bool:
+    """Return whether a database rejects the credentials that a read returned.
+
+    Then the read was late. False if the database cannot be asked, or if its default user is off.
+    """
+    if not database.credentials or database.db_acl_default_user_status is False:
+        return False
+    return operation.account.verify(database, Credentials(), timeout_seconds=TRY_SECONDS).rejected
 
 
 def confirm_deletion(operation: Operation, state: State) -> None:

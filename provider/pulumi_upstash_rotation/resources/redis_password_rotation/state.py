@@ -33,6 +33,8 @@ SCHEMA_VERSION: Final = 1
 SUSPENDED: Final = "suspended"
 """The API's state of a database that cannot be reset."""
 
+VERIFY_IS_FALSE: Final = "not verified: verify is False"
+
 SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_secret_attributes")
 SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
 """Triggers are among them, because a plain trigger may have been a secret at the last rotation."""
@@ -112,6 +114,18 @@ class State:
     def label(self) -> str:
         """What messages call the database."""
         return database_label(self.database_id, self.database_name)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprint of the stored password. Empty if it is not known."""
+        password = self.credentials.password
+        return (fingerprint(self.database_id, password),) if password else ()
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the program verifies, as far as the last verification shows it."""
+        last = self.record.verification
+        return last is None or last.message != VERIFY_IS_FALSE
 
     def compare(self, live: str | None) -> Reconciliation:
         """Compare the live password with the stored one."""
