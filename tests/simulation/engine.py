@@ -6,7 +6,9 @@ None vanishes, a failed update keeps its old inputs, a step without a change kee
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.errors import PartialFailureError, RotationError
@@ -30,27 +32,6 @@ Program = dict[str, Arguments]
 """What a program declares: arguments by name of the resource."""
 
 HANDLER: Final[Handler] = handler_of("RedisPasswordRotation")
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A resource in the state, and what the judge knows about it.
-
-    Attributes:
-        inputs: The stored inputs.
-        outputs: The stored outputs.
-        failed: Its create or update failed partially (`initErrors`).
-        truth: What the judge knows.
-    """
-
-    inputs: Mapping[str, Any]
-    outputs: Mapping[str, Any]
-    failed: bool = False
-    truth: Truth = field(default_factory=lambda: Truth())
-
-    @property
-    def database(self) -> int:
-        return DATABASES.index(str(self.outputs["database_id"]))
 
 
 @dataclass(frozen=True)
@@ -78,6 +59,27 @@ class Truth:
     failed_triggers: Mapping[str, Any] = field(default_factory=dict)
     seen: frozenset[int] = frozenset()
     own: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A resource in the state, and what the judge knows about it.
+
+    Attributes:
+        inputs: The stored inputs.
+        outputs: The stored outputs.
+        failed: Its create or update failed partially (`initErrors`).
+        truth: What the judge knows.
+    """
+
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    failed: bool = False
+    truth: Truth = field(default_factory=Truth)
+
+    @property
+    def database(self) -> int:
+        return DATABASES.index(str(self.outputs["database_id"]))
 
 
 @dataclass
@@ -250,18 +252,14 @@ class Command:
 
     def destroy(self) -> None:
         """Carry out `pulumi destroy`."""
-        try:
+        with contextlib.suppress(EngineKilledError, CommandFailedError):
             self._delete_all(list(self.stack.replaced), list(self.stack.resources.items()))
-        except (EngineKilledError, CommandFailedError):
-            pass
 
     def get(self, database: int) -> None:
         """Read a resource that another stack owns."""
         before = Stored({}, {"database_id": DATABASES[database]})
-        try:
+        with contextlib.suppress(EngineKilledError, CommandFailedError):
             self._call("read", "get", {}, before, lambda: self._found(before), lambda _: None)
-        except (EngineKilledError, CommandFailedError):
-            pass
 
     # --- steps ---
 
@@ -484,8 +482,6 @@ class Judge:
 
 def moment(seconds: float) -> datetime:
     """Return the virtual time as a date."""
-    from datetime import timedelta
-
     return START + timedelta(seconds=seconds)
 
 

@@ -20,7 +20,7 @@ from pulumi_upstash_rotation.resources.seam import Run
 from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation
 from pulumi_upstash_rotation.upstash import credentials, database, developer_api, response
 
-from . import engine, upstash
+from . import engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +108,9 @@ def _revoke_without_comparison(operation: Any, before: state.State) -> None:
     operation.account.api.reset_password(before.database_id)
 
 
-def _strict(body: bytes, database_id: str, *, complete: bool = True) -> response.Reading:
+def _strict(
+    body: bytes, database_id: str, *, complete: bool = True, **_options: bool
+) -> response.Reading:
     try:
         value = json.loads(body)
     except ValueError:
@@ -148,6 +150,15 @@ def _diff_without(**absent: Any) -> Callable[[], AbstractContextManager[object]]
     return _replace(handler.RedisPasswordRotationHandler, "diff", diff)
 
 
+@contextmanager
+def _page_is_a_404() -> Iterator[None]:
+    with (
+        patch.object(developer_api, "_is_json", lambda _body: True),
+        patch.object(operations, "confirm_deletion", _nothing),
+    ):
+        yield
+
+
 def _unapplied(outputs: Any, pending: Any) -> Any:
     return _WITH_PENDING(outputs, replace(pending, applied=False))
 
@@ -168,7 +179,7 @@ SAFEGUARDS: Final = (
     Safeguard(
         "a 404 is from the same account", _replace(operations, "confirm_deletion", _any_account)
     ),
-    Safeguard("a 404 is JSON, and confirmed", lambda: _page_is_a_404()),
+    Safeguard("a 404 is JSON, and confirmed", _page_is_a_404),
     Safeguard("a deletion sees what is declared", _run_without("declared")),
     Safeguard("a deletion sees what failed", _run_without("failed")),
     Safeguard(
@@ -191,12 +202,3 @@ SAFEGUARDS: Final = (
     ),
 )
 """All of them, in the order of the issue."""
-
-
-@contextmanager
-def _page_is_a_404() -> Iterator[None]:
-    with (
-        patch.object(developer_api, "_is_json", lambda _body: True),
-        patch.object(operations, "confirm_deletion", _nothing),
-    ):
-        yield

@@ -317,7 +317,7 @@ class Sequence(Judge):
             self.killed = True
             return
         misread = any(
-            call.shown is not None and call.shown != call.live or call.shown is None
+            (call.shown is not None and call.shown != call.live) or call.shown is None
             for call in self.world.calls[calls:]
             if call.operation == "get"
         )
@@ -367,7 +367,7 @@ class Sequence(Judge):
         )
         assert found is not None
         password = index_of(str(found.get("password")))
-        shown = [call for call in made.calls if call.applied == applied[-1]][0].shown
+        shown = next(call for call in made.calls if call.applied == applied[-1]).shown
         pending = "pending_rotation" in found
         if shown is not None and made.error is None:
             self.expect(password == shown, "the only copy is thrown away", lost=True)
@@ -453,7 +453,7 @@ class Sequence(Judge):
                     "a refresh replaces the live password by a dead one", lost=True
                 )
             self.outside.add(made.database)
-        if after is not None and after != live and after != before:
+        if after is not None and after not in (live, before):
             self.expect(self._misled(made), "a refresh takes an earlier password for a new one")
             self.outside.add(made.database)
 
@@ -464,8 +464,7 @@ class Sequence(Judge):
         stored = index_of(str(before.outputs.get("password")))
         live_before = made.live_before
         mine = live_before == stored or (
-            "pending_rotation" in before.outputs
-            and live_before in before.truth.own
+            ("pending_rotation" in before.outputs and live_before in before.truth.own)
             or live_before == before.truth.unsure
         )
         ours = mine or (not command.declared and live_before in command.revoked)
@@ -543,7 +542,7 @@ class Sequence(Judge):
             self.expect(tried_to_read, "a reset is repeated without a read in between")
             credit -= 1
             open_credit, tried_to_read = 0, False
-            if not call.success or call.shown is None and call.fault:
+            if not call.success or (call.shown is None and call.fault):
                 credit += 1
                 open_credit = 1
                 self.record.unknowable += 1
@@ -646,7 +645,8 @@ class Sequence(Judge):
             truth = replace(
                 truth,
                 rotated=True,
-                triggers=triggers,
+                # Without a reset of its own, the call has found that the pending one happened.
+                triggers=triggers if applied or not truth.failed else truth.failed_triggers,
                 counts_from=last[-1] if last else made.ended_at,
                 failed=False,
                 unsure=None,
@@ -732,7 +732,7 @@ class Sequence(Judge):
                 not _due_by_trigger(stored.truth.triggers, arguments),
                 "a declared rotation never happens",
             )
-        for name, stored in self.stack.resources.items():
+        for name in self.stack.resources:
             self.expect(name in program, "a resource that nobody declares stays", name)
         calls = len(self.world.calls)
         again = self.must_succeed("up")

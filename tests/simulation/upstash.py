@@ -12,6 +12,7 @@ from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+from typing_extensions import Self
 from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
@@ -322,7 +323,7 @@ class Response:
         self._body = body
         self._broken = broken
 
-    def __enter__(self) -> Response:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

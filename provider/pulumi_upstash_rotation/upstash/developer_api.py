@@ -109,7 +109,7 @@ class DeveloperApi:
             Effect.READ,
             f"read {database_label(database_id, name)}",
         )
-        return _reading(request, self._send(request), database_id).database
+        return _reading(request, self._send(request), database_id, salvage=False).database
 
     def list_databases(self) -> list[Database]:
         """Read the account's Redis databases: `GET /v2/redis/databases`.
@@ -132,9 +132,16 @@ class DeveloperApi:
         return self._connect().send(request, self._report)
 
 
-def _reading(request: Request, body: bytes, database_id: str, *, complete: bool = True) -> Reading:
+def _reading(
+    request: Request,
+    body: bytes,
+    database_id: str,
+    *,
+    complete: bool = True,
+    salvage: bool = True,
+) -> Reading:
     try:
-        return read_database(body, database_id, complete=complete)
+        return read_database(body, database_id, complete=complete, salvage=salvage)
     except OtherDatabaseError:
         raise request.unreadable("its response is about another database") from None
     except UnreadableResponseError:

@@ -46,13 +46,17 @@ class Reading:
     oddity: str | None = None
 
 
-def read_database(body: bytes, database_id: str, *, complete: bool = True) -> Reading:
+def read_database(
+    body: bytes, database_id: str, *, complete: bool = True, salvage: bool = True
+) -> Reading:
     """Return the Database that a response with a success status describes.
 
     Args:
         body: The response's body, or the part of it that came.
         database_id: The id that the request named.
         complete: False if the response broke off.
+        salvage: Whether to take credentials from a body that is not JSON. A read can be repeated,
+            so it needs that only for the response to a reset.
 
     Raises:
         OtherDatabaseError: It describes another database.
@@ -73,7 +77,7 @@ def read_database(body: bytes, database_id: str, *, complete: bool = True) -> Re
     found = _best(value, database_id) if complete else None
     if found is not None:
         return Reading(parse_database({**found, "database_id": database_id}), _UNUSUAL)
-    credentials = _credentials_in(text, database_id)
+    credentials = _credentials_in(text, database_id) if salvage else {}
     if credentials:
         what = "is not JSON" if complete else "broke off"
         return Reading(parse_database({**credentials, "database_id": database_id}), what)

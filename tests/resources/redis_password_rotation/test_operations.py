@@ -26,6 +26,7 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.operations import
     NewCredentialsUnknownError,
     Rotated,
     compare,
+    is_rejected,
     preflight_read,
     read_again,
     reset,
@@ -56,6 +57,9 @@ FAILED = ServerError("failed", "who knows", status=500)
 UNREADABLE = UnreadableResponseError("odd", "who knows")
 AWAY = ServerError("away", status=503)
 MADE: dict[str, Any] = WITH_CREDENTIALS
+LIVE = Verification(verified=True, message="accepted")
+DEAD = Verification(verified=False, message="rejected", rejected=True)
+UNREACHABLE = Verification(verified=False, message="silent")
 
 
 EARLIER = "older-canary"
@@ -239,17 +243,40 @@ def test_rejected_reset_after_an_indeterminate_one_leaves_the_outcome_indetermin
     assert kept_after(ScriptedUpstash(reset=[LOST, error], get=get), IndeterminateOutcomeError)
 
 
-def test_credentials_that_were_read_and_are_rejected_are_read_again() -> None:
-    newer = parse_database({**WITH_CREDENTIALS, "password": "newer-canary"})
-    upstash = ScriptedUpstash(get={**WITH_CREDENTIALS, "password": "newer-canary"})
-    rotated = Rotated(parse_database(WITH_CREDENTIALS), was_read=True)
-    again = read_again(upstash.operation(), KNOWN, rotated)
-    assert again == Rotated(newer, was_read=True)
-    # The API returns them still, or they are the response's own: there is nothing better.
-    assert read_again(upstash.operation(), KNOWN, Rotated(newer, was_read=True)) is None
-    assert read_again(upstash.operation(), KNOWN, Rotated(newer)) is None
+def test_second_read_takes_only_a_new_password_or_fails() -> None:
+    upstash = ScriptedUpstash(get=[UNCHANGED, OLDER, WITH_CREDENTIALS])
+    again = read_again(upstash.operation(), KNOWN)
+    assert again == Rotated(parse_database(WITH_CREDENTIALS), was_read=True)
     away = ScriptedUpstash(get=AWAY)
-    assert read_again(away.operation(), KNOWN, rotated) is None
+    with pytest.raises(NewCredentialsUnknownError, match="could not be read"):
+        read_again(away.operation(), KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verification", "rejected"),
+    [
+        ({}, ACCEPTED, False),
+        ({}, UNREACHABLE, False),
+        ({}, DEAD, True),
+        # Its default user is off, so it rejects every password.
+        (
+            {"db_acl_default_user_status": "false"},
+            DEAD,
+            False,
+        ),
+        (
+            dict.fromkeys(CREDENTIALS),
+            Verification(verified=False, message="no", rejected=True),
+            False,
+        ),
+    ],
+)
+def test_a_read_is_rejected_if_the_database_rejects_its_password(
+    changes: dict[str, Any], verification: Verification, rejected: bool
+) -> None:
+    database = parse_database({**WITH_CREDENTIALS, **changes})
+    operation = ScriptedUpstash(verification=verification).operation()
+    assert is_rejected(operation, database) is rejected
 
 
 def test_preflight_read_of_a_suspended_database_raises_and_resets_nothing() -> None:
@@ -314,8 +341,10 @@ def test_compare_with_an_earlier_password_keeps_the_stored_one() -> None:
         assert (found.record, found.pending, found.earlier) == (RECORD, pending, earlier)
 
 
-def test_compare_with_a_new_password_remembers_the_stored_one() -> None:
-    found = compared(LATER)
+def test_compare_remembers_the_stored_password_only_after_an_own_reset() -> None:
+    """After a user's reset nobody knows whether the read or the stored password is the newer."""
+    assert compared(LATER).earlier == ()
+    found = compared(LATER, replace(STORED, pending=PENDING))
     assert found.earlier == (fingerprint(DATABASE_ID, CREDENTIALS["password"]),)
     assert compared(WITH_CREDENTIALS, found.to_state()).record == found.record
 
@@ -347,11 +376,6 @@ def test_compare_without_stored_credentials_finds_the_live_ones() -> None:
 @pytest.mark.parametrize("body", [WITH_CREDENTIALS, DOCUMENTED, LATER])
 def test_compare_keeps_stale_engine_inputs_stale(body: Any) -> None:
     assert compared(body, replace(STORED, engine_inputs_stale=True)).engine_inputs_stale
-
-
-LIVE = Verification(verified=True, message="accepted")
-DEAD = Verification(verified=False, message="rejected", rejected=True)
-UNREACHABLE = Verification(verified=False, message="silent")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 MAX_SECOND_READS: Final = 3
 """Number of further reads if the database rejects the credentials that a read returned."""
+_NOT_KNOWN: Final = "not verified: the new credentials are not known"
 
 
 def create(inputs: KnownInputs, operation: Operation, kept: Kept) -> Resource:
@@ -65,31 +66,23 @@ def create(inputs: KnownInputs, operation: Operation, kept: Kept) -> Resource:
 
 
 def _adopt(inputs: KnownInputs, decision: Decision, operation: Operation) -> Resource:
-    database = _read_live(inputs, operation)
+    for attempt in range(MAX_SECOND_READS):
+        operation.sleep(attempt)
+        database = operation.account.api.get_database(inputs.database_id)
+        record = RotationRecord(
+            reason=decision.reason, triggers=inputs.triggers, adopted_at=operation.now()
+        )
+        snapshot = Snapshot(database, record, rotate_on_delete=inputs.rotate_on_delete)
+        verification = _verify(snapshot, Credentials(), inputs, operation)
+        if not _rejects(database, verification):
+            break
+    else:
+        problem = f"{database.label} rejects the password that the API returns"
+        raise ApiError(problem, "nothing has changed. Run `pulumi up` again, or set verify=False")
     if not database.credentials.password:
         operation.reporter.warning(f"the password was adopted, but {operations.NOT_RETURNED}")
-    record = RotationRecord(
-        reason=decision.reason, triggers=inputs.triggers, adopted_at=operation.now()
-    )
-    snapshot = Snapshot(database, record, rotate_on_delete=inputs.rotate_on_delete)
-    verified = _with(snapshot, _verify(snapshot, Credentials(), inputs, operation))
-    return Resource(inputs.database_id, to_outputs(verified))
-
-
-def _read_live(inputs: KnownInputs, operation: Operation) -> Database:
-    """Return a database whose password, if it is shown, is not rejected.
-
-    Raises:
-        ApiError: It could not be read, or it rejects what the API returns. Nothing has changed.
-    """
-    for attempt in range(MAX_SECOND_READS):
-        if attempt:
-            operation.sleep(attempt)
-        database = operation.account.api.get_database(inputs.database_id)
-        if not (inputs.verify and operations.is_rejected(operation, database)):
-            return database
-    problem = f"{database.label} rejects the password that the API returns"
-    raise ApiError(problem, "nothing has changed. Run `pulumi up` again, or set verify=False")
+    _warn(verification, operation)
+    return Resource(inputs.database_id, to_outputs(_with(snapshot, verification)))
 
 
 def update(
@@ -107,25 +100,29 @@ def update(
     wait = _prepared(inputs, operation)
     database = operation.account.api.get_database(state.database_id, state.database_name)
     found, latest = operations.compare(database, state, now=operation.now())
+    changed = found is Reconciliation.CHANGED
     latest = replace(
         latest,
-        earlier=remember(latest.earlier, *state.fingerprints),  # all from before the next reset
+        # Both passwords are from before the next reset.
+        earlier=remember(latest.earlier, *(state.fingerprints if changed else ())),
         rotate_on_delete=inputs.rotate_on_delete,
         engine_inputs_stale=False,  # the engine takes the new inputs with this update
     )
     if state.pending:
-        known = found in (Reconciliation.CHANGED, Reconciliation.SAME) and not (
-            inputs.verify and operations.is_rejected(operation, latest.database)
-        )
+        if changed:
+            latest = _with(latest, _verify(latest, state.credentials, inputs, operation))
+            rejected = _rejects(database, latest.record.verification)
+        else:
+            rejected = inputs.verify and operations.is_rejected(operation, latest.database)
+        known = found in (Reconciliation.CHANGED, Reconciliation.SAME) and not rejected
         reason = decide(inputs, latest.record, now=operation.now()).reason
         if not (known and latest.record.counts_from):
             # The outcome stays indeterminate, or the first rotation did not happen. Reset again.
             reason = reason or state.pending.reason
     if reason is None:
-        latest = replace(latest, pending=None)
-        if found is Reconciliation.CHANGED:  # the pending rotation happened
-            latest = _with(latest, _verify(latest, state.credentials, inputs, operation))
-        return Resource(id_, to_outputs(latest))
+        if changed and latest.record.verification:
+            _warn(latest.record.verification, operation)
+        return Resource(id_, to_outputs(replace(latest, pending=None)))
     if latest.to_state().suspended:
         raise ApiError(f"{state.label} {operations.SUSPENDED_DATABASE}", operations.HOW_TO_RESUME)
     wait()
@@ -189,8 +186,7 @@ def _rotate(
         raise operations.NewCredentialsUnknownError(
             f"{problem} returns", "run `pulumi up` again to read it"
         )
-    if inputs.verify and not verification.verified:
-        operation.reporter.warning(verification.message)
+    _warn(verification, operation)
     return Resource(id_, to_outputs(_with(done, verification)))
 
 
@@ -206,15 +202,23 @@ def _verify(
     if not inputs.verify:
         return Verification(verified=False, message=VERIFY_IS_FALSE)
     if not snapshot.database.credentials:
-        why = "not verified: the new credentials are not known"
-        return Verification(verified=False, message=why)
+        return Verification(verified=False, message=_NOT_KNOWN)
     return operation.account.verify(
         snapshot.database, previous, timeout_seconds=inputs.verify_timeout
     )
 
 
-def _rejects(database: Database, verification: Verification) -> bool:
-    return verification.rejected and database.db_acl_default_user_status is not False
+def _warn(verification: Verification, operation: Operation) -> None:
+    if not verification.verified and verification.message not in (VERIFY_IS_FALSE, _NOT_KNOWN):
+        operation.reporter.warning(verification.message)
+
+
+def _rejects(database: Database, verification: Verification | None) -> bool:
+    """Return whether a database rejects its credentials. One whose default user is off does."""
+    return (
+        bool(verification and verification.rejected)
+        and database.db_acl_default_user_status is not False
+    )
 
 
 def _with(snapshot: Snapshot, verification: Verification) -> Snapshot:

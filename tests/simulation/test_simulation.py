@@ -1,0 +1,68 @@
+"""No sequence of faults breaks a promise, and each safeguard is needed.
+
+`make test` draws sequences for ten seconds, `make soak` for ten minutes (`SIMULATION_SECONDS`).
+`python -m tests.simulation N SEED` draws N of them and prints a table.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from .exhaustive import Tally, search_from
+from .plan import Plan, plan_of_seed
+from .safeguards import SAFEGUARDS, Safeguard
+from .shrink import broken_promise, shrink, story
+from .table import Totals, run_for, run_seeds
+
+SEED = int(os.environ.get("SIMULATION_SEED", "20261125"))
+SOAK_SECONDS = float(os.environ.get("SIMULATION_SECONDS", "600"))
+MOST_SEEDS = 8000
+"""Number of sequences within which each missing safeguard must show."""
+
+
+def judge(totals: Totals) -> None:
+    stories = [story(shrink(seeds[0])) for seeds in totals.seeds_of_promises().values()]
+    assert not stories, "\n\n".join(stories)
+
+
+def test_sequences_of_ten_seconds_break_no_promise() -> None:
+    totals = run_for(10, SEED)
+    judge(totals)
+    assert totals.sequences > 0
+
+
+@pytest.mark.soak
+def test_sequences_of_ten_minutes_break_no_promise() -> None:
+    judge(run_for(SOAK_SECONDS, SEED + 1_000_000))
+
+
+@pytest.mark.parametrize("safeguard", SAFEGUARDS, ids=lambda each: each.name)
+def test_without_a_safeguard_a_promise_breaks(safeguard: Safeguard) -> None:
+    with safeguard.remove():
+        broken = (broken_promise(plan_of_seed(seed)) for seed in range(MOST_SEEDS))
+        assert next(filter(None, broken), None) is not None
+
+
+def test_a_failing_seed_shrinks_to_a_story() -> None:
+    (safeguard,) = (each for each in SAFEGUARDS if each.name == "a masked value is no password")
+    with safeguard.remove():
+        seeds = (seed for seed in range(MOST_SEEDS) if broken_promise(plan_of_seed(seed)))
+        seed = next(seeds)
+        told = story(shrink(seed))
+        assert len(shrink(seed).steps) <= len(plan_of_seed(seed).steps)
+    assert told.splitlines()[-1].startswith("BROKEN: ")
+    assert "1. `pulumi " in told or "`pulumi " in told
+
+
+def test_the_same_seed_is_the_same_plan_and_the_same_end() -> None:
+    for seed in range(50):
+        assert plan_of_seed(seed) == plan_of_seed(seed)
+    assert run_seeds(0, 50) == run_seeds(0, 50)
+
+
+def test_two_operations_with_two_faults_are_searched_exhaustively() -> None:
+    tally = Tally()
+    search_from(Plan(False, "shown", (), ()), 2, 2, tally)
+    assert tally
