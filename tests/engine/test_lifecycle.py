@@ -312,7 +312,7 @@ def test_a_declaration_that_cannot_work_is_one_error_before_any_reset(
 def test_a_delete_resets_the_password_when_the_program_asks_and_the_password_is_known(
     rotations: Rotations,
 ) -> None:
-    names = ("known", "reset_outside", "hidden")
+    names = ("known", "reset_outside", "hidden", "unreachable")
     for name in names:
         rotations.declare(name)
     rotations.declare("kept")
@@ -323,7 +323,18 @@ def test_a_delete_resets_the_password_when_the_program_asks_and_the_password_is_
     assert set(rotations.resets().values()) == {1}
     assert_live(rotations, *names)
     rotations.database("reset_outside").reset_in_console()
-    rotations.fault("hidden", Fault.without(*CREDENTIALS), "get", None)
-    assert NOT_RESET_ON_DELETE in "\n".join(diagnostics_of(rotations.destroy(), "hidden"))
+    # The API does not show the live password of two, and only one of them can be logged in to.
+    for name in ("hidden", "unreachable"):
+        rotations.fault(name, Fault.without(*CREDENTIALS), "get", None)
+    rotations.database("unreachable").take_offline()
+    text = rotations.destroy()
+    assert NOT_RESET_ON_DELETE in "\n".join(diagnostics_of(text, "unreachable"))
+    assert NOT_RESET_ON_DELETE not in "\n".join(diagnostics_of(text, "hidden"))
     # The password that somebody else has set is not ours to reset.
-    assert rotations.resets() == {"known": 2, "reset_outside": 2, "hidden": 1, "kept": 1}
+    assert rotations.resets() == {
+        "known": 2,
+        "reset_outside": 2,
+        "hidden": 2,
+        "unreachable": 1,
+        "kept": 1,
+    }

@@ -173,14 +173,14 @@ def test_a_rotation_makes_only_the_calls_that_it_needs_for_what_the_api_shows(
     assert_live(rotations, "documented", "protected")
     rotations.declare("documented", triggers={"a": 2})
     rotations.up()
-    assert calls("documented") == {"documented": ["reset", "get"]}
+    assert calls("documented") == {"documented": ["get", "reset", "get"]}
 
     rotations.emulator.reset_response = "with_credentials"
     rotations.declare("documented", triggers={"a": 3})
     rotations.declare("with_credentials")
     rotations.up()
     assert calls("documented", "with_credentials") == {
-        "documented": ["reset"],
+        "documented": ["get", "reset"],
         "with_credentials": ["get", "reset"],
     }
     assert_live(rotations, "documented", "with_credentials")

@@ -45,7 +45,7 @@ def test_retry_table_has_a_row_for_each_outcome_and_a_column_for_each_effect() -
     )
     lost = next(row for row in rows if row.startswith("| connection lost"))
     assert "| retried | retried | no |" in lost
-    assert len(rows) == len(set(rows)) == 7
+    assert len(rows) == len(set(rows)) == 8
 
 
 def test_a_stale_document_fails_the_check_and_is_written_without_it(

@@ -13,12 +13,13 @@ from pulumi_upstash_rotation.upstash.credentials import (
     CREDENTIAL_NAMES,
     Credentials,
     connection_urls,
+    is_credential,
 )
 
 from ..support.payloads import CREDENTIALS, JSON, WITH_CREDENTIALS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
-SOME = st.builds(Credentials, *[st.none() | TEXT] * 3)
+SOME = st.builds(Credentials, *[st.none() | TEXT.filter(is_credential)] * 3)
 
 
 def test_names_are_those_of_the_api() -> None:
@@ -33,6 +34,23 @@ def test_credentials_are_found_among_other_values() -> None:
 def test_value_that_is_not_a_text_counts_as_absent(value: object) -> None:
     found = Credentials.of({"password": value, "rest_token": "token"})
     assert found == Credentials(rest_token="token")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "********",
+        "abcd***********",
+        "\u2022" * 8,
+        "xxxxxxxx",
+        "<hidden>",
+        "[REDACTED]",
+        "null",
+        "x" * 5000,
+    ],
+)
+def test_text_that_only_stands_for_a_credential_counts_as_absent(value: str) -> None:
+    assert Credentials.of({"password": value}) == Credentials()
 
 
 @given(SOME)

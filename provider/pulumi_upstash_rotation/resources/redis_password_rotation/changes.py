@@ -103,8 +103,6 @@ def update(
     changed = found is Reconciliation.CHANGED
     latest = replace(
         latest,
-        # Both passwords are from before the next reset.
-        earlier=remember(latest.earlier, *(state.fingerprints if changed else ())),
         rotate_on_delete=inputs.rotate_on_delete,
         engine_inputs_stale=False,  # the engine takes the new inputs with this update
     )
@@ -126,7 +124,9 @@ def update(
     if latest.to_state().suspended:
         raise ApiError(f"{state.label} {operations.SUSPENDED_DATABASE}", operations.HOW_TO_RESUME)
     wait()
-    return _rotate(latest, reason, inputs, operation, kept)
+    # All passwords but the read one are from before the next reset, whichever of them is live now.
+    before = replace(latest, earlier=remember(latest.earlier, *latest.displaced), displaced=())
+    return _rotate(before, reason, inputs, operation, kept)
 
 
 def _rotate(

@@ -215,6 +215,7 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
     snapshot keeps the stored ones.
     """
     record, pending, earlier = state.record, state.pending, state.earlier
+    displaced = state.displaced
     live, stored = database.credentials.password, state.credentials.password
     found = state.compare(live)
     if found is Reconciliation.INDETERMINATE and live and pending and pending.applied:
@@ -224,12 +225,13 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
     if found is Reconciliation.CHANGED:
         # Without an own reset nobody knows which of the two is newer, so none is an earlier one.
         if pending:
-            earlier = remember(earlier, *state.fingerprints)
+            earlier, displaced = remember(earlier, *displaced, *state.fingerprints), ()
             stale = True  # the engine still holds the inputs of the rotation before
             count = record.count + 1
             record = RotationRecord(now, count, pending.reason, pending.triggers, not_tried)
             pending = None
         else:
+            displaced = remember(displaced, *state.fingerprints)
             external = Reason(Cause.EXTERNAL)
             record = replace(
                 record, rotated_at=now, adopted_at=None, reason=external, verification=not_tried
@@ -244,6 +246,7 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
         record,
         pending,
         earlier,
+        displaced,
         rotate_on_delete=state.rotate_on_delete,
         engine_inputs_stale=stale,
     )

@@ -49,6 +49,7 @@ ESSENTIAL: Final = (
     "triggers",
     *_PENDING,
     "earlier_fingerprints",
+    "displaced_fingerprints",
     "rotated_at",
     "adopted_at",
     "rotation_count",
@@ -91,6 +92,8 @@ class State:
         pending: A rotation whose outcome is indeterminate. None without one.
         earlier: Fingerprints of earlier passwords, the newest last. None of them may be taken for a
             new one.
+        displaced: Fingerprints of stored passwords that a read replaced. The read may have been
+            late, so any of them may still be the live one. An own reset makes them earlier ones.
         rotate_on_delete: The argument, as last declared.
         engine_inputs_stale: A refresh has found that a failed update did rotate. The engine still
             holds the inputs of the rotation before. So it finds no change where triggers differ.
@@ -104,6 +107,7 @@ class State:
     credentials: Credentials = field(default_factory=Credentials)
     pending: PendingRotation | None = None
     earlier: tuple[str, ...] = ()
+    displaced: tuple[str, ...] = ()
     rotate_on_delete: bool = False
     engine_inputs_stale: bool = False
     database_name: str | None = None
@@ -143,6 +147,7 @@ class Snapshot:
         record: The last rotation.
         pending: As for `State`.
         earlier: As for `State`.
+        displaced: As for `State`.
         rotate_on_delete: As for `State`.
         engine_inputs_stale: As for `State`.
     """
@@ -151,6 +156,7 @@ class Snapshot:
     record: RotationRecord
     pending: PendingRotation | None = None
     earlier: tuple[str, ...] = ()
+    displaced: tuple[str, ...] = ()
     rotate_on_delete: bool = False
     engine_inputs_stale: bool = False
 
@@ -162,6 +168,7 @@ class Snapshot:
             self.database.credentials,
             self.pending,
             self.earlier,
+            self.displaced,
             rotate_on_delete=self.rotate_on_delete,
             engine_inputs_stale=self.engine_inputs_stale,
             database_name=self.database.database_name,
@@ -194,7 +201,11 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
     if reason == Reason(Cause.ADOPTED):
         # The first versions wrote the time of an adoption as that of a rotation.
         rotated_at, adopted_at = None, adopted_at or rotated_at
-    earlier = outputs.get("earlier_fingerprints")
+
+    def texts(name: str) -> tuple[str, ...]:
+        value = outputs.get(name)
+        return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
+
     return State(
         database_id=text("database_id") or "",
         record=RotationRecord(
@@ -217,7 +228,8 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
             if pending
             else None
         ),
-        earlier=tuple(map(str, earlier)) if isinstance(earlier, list | tuple) else (),
+        earlier=texts("earlier_fingerprints"),
+        displaced=texts("displaced_fingerprints"),
         rotate_on_delete=outputs.get("rotate_on_delete") is True,
         engine_inputs_stale=outputs.get("engine_inputs_stale") is True,
         database_name=text("database_name"),
@@ -257,6 +269,7 @@ def to_outputs(snapshot: Snapshot) -> dict[str, Any]:
         "verification": verification and verification.message,
         "credential_fingerprint": _fingerprint(snapshot),
         "earlier_fingerprints": list(snapshot.earlier) or None,
+        "displaced_fingerprints": list(snapshot.displaced) or None,
         "rotate_on_delete": snapshot.rotate_on_delete,
         "engine_inputs_stale": snapshot.engine_inputs_stale or None,
         "schema_version": SCHEMA_VERSION,
@@ -282,7 +295,7 @@ def with_new_credentials(outputs: Mapping[str, Any], snapshot: Snapshot) -> dict
     Of the response it reads nothing else, because other values may be impossible to store.
     """
     database, record = snapshot.database, snapshot.record
-    replaced = (*CREDENTIAL_NAMES, "redis_url", *_PENDING, "adopted_at")
+    replaced = (*CREDENTIAL_NAMES, "redis_url", *_PENDING, "adopted_at", "displaced_fingerprints")
     before = {name: outputs[name] for name in ESSENTIAL if name in outputs and name not in replaced}
     return {
         **before,
