@@ -112,6 +112,7 @@ class Sequence(Judge):
         self.killed = False
         self.outside: set[int] = set()
         self.deleted: set[int] = set()
+        self.unsaved_revocations: set[tuple[int, int]] = set()
         self.last_lines = 0
 
     def copy(self) -> Sequence:
@@ -132,6 +133,7 @@ class Sequence(Judge):
         twin.stack, twin.other = self.stack.copy(), self.other.copy()
         twin.options = dict(self.options)
         twin.outside, twin.deleted = set(self.outside), set(self.deleted)
+        twin.unsaved_revocations = set(self.unsaved_revocations)
         return twin
 
     def key(self) -> str:
@@ -474,9 +476,11 @@ class Sequence(Judge):
         self.expect(asked or not applied, "a deletion resets, and nobody asked for it")
         if applied and (made.error is not None or not made.saved):
             self.outside.add(number)  # the engine cannot keep what a failed deletion has changed
+            self.unsaved_revocations.update((number, each) for each in applied)
         if applied:
             self.expect(len(applied) == 1 or not made.calls[-1].success, "a deletion resets twice")
-            blind = "pending_rotation" in before.outputs and number in self.outside
+            own = (number, live_before) in self.unsaved_revocations
+            blind = "pending_rotation" in before.outputs and (number in self.outside or own)
             self.expect(ours or stale or blind, "a deletion revokes a password of somebody else")
             declared = any(
                 arguments["database_id"] == DATABASES[number]
@@ -593,11 +597,14 @@ class Sequence(Judge):
         if any(made.verified):
             return False
         known = set(_seen_before(made))
+        own = max(made.before.truth.own, default=0) if made.before else 0
         applied = False
         for call in made.calls:
             applied = applied or call.applied is not None
             if call.operation == "get" and call.shown is not None:
-                if call.shown != call.live and call.shown not in known:
+                # Without a login nobody can order the passwords since the last own reset.
+                since = not applied and call.shown >= own
+                if call.shown != call.live and (since or call.shown not in known):
                     return True
                 if not applied:
                     known.add(call.shown)
