@@ -201,4 +201,4 @@ SAFEGUARDS: Final = (
         "a pending rotation knows that it happened", _replace(changes, "with_pending", _unapplied)
     ),
 )
-"""All of them, in the order of the issue."""
+"""All of them."""
