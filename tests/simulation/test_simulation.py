@@ -52,10 +52,11 @@ def test_a_failing_seed_shrinks_to_a_story() -> None:
     with safeguard.remove():
         seeds = (seed for seed in range(MOST_SEEDS) if broken_promise(plan_of_seed(seed)))
         seed = next(seeds)
-        told = story(shrink(seed))
-        assert len(shrink(seed).steps) <= len(plan_of_seed(seed).steps)
+        simplest = shrink(seed)
+        told = story(simplest)
+        assert len(simplest.steps) <= len(plan_of_seed(seed).steps)
     assert told.splitlines()[-1].startswith("BROKEN: ")
-    assert "1. `pulumi " in told or "`pulumi " in told
+    assert "`pulumi " in told
 
 
 def test_the_same_seed_is_the_same_plan_and_the_same_end() -> None:
@@ -67,4 +68,5 @@ def test_the_same_seed_is_the_same_plan_and_the_same_end() -> None:
 def test_two_operations_with_two_faults_are_searched_exhaustively() -> None:
     tally = Tally()
     search_from(Plan(False, "shown", (), ()), 2, 2, tally)
-    assert tally
+    assert not tally.broken
+    assert tally.sequences > 200

@@ -74,7 +74,7 @@ def test_long_verification_is_reported_to_the_reporter_of_the_account(
 
 def prepare_and_wait() -> int:
     """Prepare twice as a new process does, and return how many threads that took."""
-    account_module._loading.cache_clear()
+    account_module._prepare_to_verify.cache_clear()
     before = set(threading.enumerate())
     account = open_account(no_settings, print)
     started: set[threading.Thread] = set()
@@ -167,7 +167,7 @@ def test_verification_is_prepared_where_no_thread_can_start(
     read: list[str] = []
     monkeypatch.setattr(probe, "trust_store", read.append)
     monkeypatch.setattr(threading.Thread, "start", fail)
-    account_module._loading.cache_clear()
+    account_module._prepare_to_verify.cache_clear()
     open_account(no_settings, print).prepare_to_verify()()
-    account_module._loading.cache_clear()
+    account_module._prepare_to_verify.cache_clear()
     assert read == ["redis"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
-UNEXPECTED: Final = (
+MAY_HAVE_CHANGED: Final = (
     "the password may have changed. Run `pulumi up` again. It checks the database and resets again "
     "if needed"
 )
@@ -82,4 +82,4 @@ def secured(reporter: Reporter, call: Callable[[Kept], Resource]) -> Resource:
 def _text(error: BaseException) -> str:
     if isinstance(error, RotationError):
         return str(error)
-    return f"unexpected {type(error).__name__}; {UNEXPECTED}"
+    return f"unexpected {type(error).__name__}; {MAY_HAVE_CHANGED}"

@@ -99,13 +99,9 @@ def _not_loaded(error: Exception) -> str:
     )
 
 
+@functools.cache
 def _prepare_to_verify() -> Callable[[], None]:
     """Import the libraries of a verification, and read the trust store, during the requests."""
-    return _loading()
-
-
-@functools.cache
-def _loading() -> Callable[[], None]:
     thread = threading.Thread(target=_load, daemon=True)
     try:
         thread.start()

@@ -183,6 +183,11 @@ class Database(_ApiModel):
         return self.model_copy(update={name: getattr(other, name) for name in missing})
 
     @property
+    def accepts_logins(self) -> bool:
+        """Whether its default user is on. Otherwise it rejects every password."""
+        return self.db_acl_default_user_status is not False
+
+    @property
     def label(self) -> str:
         """Name and id, for messages. Any member of the account can choose the name."""
         return database_label(self.database_id, self.database_name)

@@ -65,18 +65,14 @@ def read_database(
     text, oddity = _text(body)
     try:
         value = _json(text)
-        if complete and isinstance(value, dict) and value.get("database_id") == database_id:
-            database = parse_database(value)
-            inner = None if database.credentials else _best(value, database_id)
-            if inner is None or inner is value:
-                return Reading(database, oddity)
-            joined = {**value, **inner, "database_id": database_id}
-            return Reading(parse_database(joined), _UNUSUAL)
     except (ValueError, RecursionError):
         value = None
     found = _best(value, database_id) if complete else None
     if found is not None:
-        return Reading(parse_database({**found, "database_id": database_id}), _UNUSUAL)
+        exact = isinstance(value, dict) and value.get("database_id") == database_id
+        outer = value if exact else {}  # the credentials may stand inside
+        database = parse_database({**outer, **found, "database_id": database_id})
+        return Reading(database, oddity if exact and found is value else _UNUSUAL)
     credentials = _credentials_in(text, database_id) if salvage else {}
     if credentials:
         what = "is not JSON" if complete else "broke off"

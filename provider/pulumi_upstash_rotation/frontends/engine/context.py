@@ -51,11 +51,11 @@ def _checked(open_api: Callable[[], DeveloperApi]) -> Callable[[], DeveloperApi]
     def checked() -> DeveloperApi:
         try:
             api = open_api()
-        except RotationError as error:
+        except Exception as error:
             what = shadows.hidden()
-            raise ConfigurationError(f"{what}; nothing has changed") if what else error from None
-        except Exception as error:  # noqa: BLE001  a module may raise anything when it is imported
-            what = shadows.hidden() or f"a library cannot be imported ({type(error).__name__})"
+            if what is None and isinstance(error, RotationError):
+                raise
+            what = what or f"a library cannot be imported ({type(error).__name__})"
             raise ConfigurationError(f"{what}; nothing has changed") from None
         _check_libraries()
         return api

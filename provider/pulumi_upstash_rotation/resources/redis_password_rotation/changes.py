@@ -121,8 +121,7 @@ def update(
         if changed and latest.record.verification:
             _warn(latest.record.verification, operation)
         return Resource(id_, to_outputs(replace(latest, pending=None)))
-    if latest.to_state().suspended:
-        raise ApiError(f"{state.label} {operations.SUSPENDED_DATABASE}", operations.HOW_TO_RESUME)
+    operations.check_can_be_reset(database)
     wait()
     # All passwords but the read one are from before the next reset, whichever of them is live now.
     before = replace(latest, earlier=remember(latest.earlier, *latest.displaced), displaced=())
@@ -168,20 +167,18 @@ def _rotate(
     kept.complete(Resource(id_, with_new_credentials(outputs, done)))
     operation.run.rotated.add((NAME, id_))
     done = replace(done, database=done.database.completed_by(before.database))
-    kept.complete(Resource(id_, to_outputs(done)))
-    verification = _verify(done, state.credentials, inputs, operation)
-    for attempt in range(MAX_SECOND_READS):
+    for attempt in range(MAX_SECOND_READS + 1):
+        if attempt:
+            operation.sleep(attempt)
+            rotated = operations.read_again(operation, state)
+            done = replace(done, database=rotated.database)
+        kept.complete(Resource(id_, to_outputs(done)))
+        verification = _verify(done, state.credentials, inputs, operation)
         if not (rotated.was_read and _rejects(rotated.database, verification)):
             break
         # The database rejects what a read returned. So that read was late.
         kept.pending(if_applied)
-        operation.sleep(attempt + 1)
-        rotated = operations.read_again(operation, state)
-        done = replace(done, database=rotated.database)
-        kept.complete(Resource(id_, to_outputs(done)))
-        verification = _verify(done, state.credentials, inputs, operation)
-    if rotated.was_read and _rejects(rotated.database, verification):
-        kept.pending(if_applied)
+    else:
         problem = f"the password of {state.label} was reset, but the database rejects what the API"
         raise operations.NewCredentialsUnknownError(
             f"{problem} returns", "run `pulumi up` again to read it"
@@ -215,10 +212,7 @@ def _warn(verification: Verification, operation: Operation) -> None:
 
 def _rejects(database: Database, verification: Verification | None) -> bool:
     """Return whether a database rejects its credentials. One whose default user is off does."""
-    return (
-        bool(verification and verification.rejected)
-        and database.db_acl_default_user_status is not False
-    )
+    return bool(verification and verification.rejected) and database.accepts_logins
 
 
 def _with(snapshot: Snapshot, verification: Verification) -> Snapshot:

@@ -12,7 +12,7 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
-from pulumi_upstash_rotation.resources.secured import UNEXPECTED as MAY_HAVE_CHANGED
+from pulumi_upstash_rotation.resources.secured import MAY_HAVE_CHANGED
 from pulumi_upstash_rotation.rotation.reconciliation import (
     Reconciliation,
     remember,
@@ -60,7 +60,7 @@ class Rotated:
     was_read: bool = False
 
 
-def preflight_read(operation: Operation, database_id: str, name: str | None = None) -> Database:
+def preflight_read(operation: Operation, database_id: str) -> Database:
     """Read a database before a reset, to know the password that the reset replaces.
 
     What the state holds may be out of date, because a user may have reset the password since then.
@@ -69,10 +69,19 @@ def preflight_read(operation: Operation, database_id: str, name: str | None = No
         ApiError: There is no such database, it could not be read, or it cannot be reset. Nothing
             has changed.
     """
-    database = operation.account.api.get_database(database_id, name)
+    database = operation.account.api.get_database(database_id)
+    check_can_be_reset(database)
+    return database
+
+
+def check_can_be_reset(database: Database) -> None:
+    """Check that the API will not reject a reset of a database as it was read.
+
+    Raises:
+        ApiError: The database is suspended. Nothing has changed.
+    """
     if database.state == SUSPENDED:
         raise ApiError(f"{database.label} {SUSPENDED_DATABASE}", HOW_TO_RESUME)
-    return database
 
 
 def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
@@ -257,7 +266,7 @@ def is_rejected(operation: Operation, database: Database) -> bool:
 
     Then the read was late. False if the database cannot be asked, or if its default user is off.
     """
-    if not database.credentials or database.db_acl_default_user_status is False:
+    if not (database.credentials and database.accepts_logins):
         return False
     return operation.account.verify(database, Credentials(), timeout_seconds=TRY_SECONDS).rejected
 

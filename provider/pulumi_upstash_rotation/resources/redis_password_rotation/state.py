@@ -252,30 +252,38 @@ def to_outputs(snapshot: Snapshot) -> dict[str, Any]:
     Pulumi can store them without loss. They hold str, bool, int up to 2**53, finite float, list,
     and dict with str keys. A value that is not known is left out.
     """
-    database, record = snapshot.database, snapshot.record
+    database, verification = snapshot.database, snapshot.record.verification
     public, secret = _split_undocumented(database)
-    verification = record.verification
     outputs = {
         **database.documented(),
         **database.urls,
         "extra_attributes": public,
         "extra_secret_attributes": secret,
-        "triggers": record.triggers,
+        "verified": verification and verification.verified,
+        "verification": verification and verification.message,
+        "engine_inputs_stale": snapshot.engine_inputs_stale or None,
+    }
+    stored = {name: storable(value) for name, value in outputs.items() if value is not None}
+    stored |= _rotation_outputs(snapshot)
+    return with_pending(stored, snapshot.pending) if snapshot.pending else stored
+
+
+def _rotation_outputs(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the outputs that do not come from the API, but for the verification."""
+    record = snapshot.record
+    outputs = {
+        "triggers": storable(record.triggers),
         "rotated_at": record.rotated_at and format_time(record.rotated_at),
         "adopted_at": record.adopted_at and format_time(record.adopted_at),
         "rotation_count": record.count,
         "rotation_cause": record.reason and str(record.reason),
-        "verified": verification and verification.verified,
-        "verification": verification and verification.message,
         "credential_fingerprint": _fingerprint(snapshot),
         "earlier_fingerprints": list(snapshot.earlier) or None,
         "displaced_fingerprints": list(snapshot.displaced) or None,
         "rotate_on_delete": snapshot.rotate_on_delete,
-        "engine_inputs_stale": snapshot.engine_inputs_stale or None,
         "schema_version": SCHEMA_VERSION,
     }
-    stored = {name: storable(value) for name, value in outputs.items() if value is not None}
-    return with_pending(stored, snapshot.pending) if snapshot.pending else stored
+    return {name: value for name, value in outputs.items() if value is not None}
 
 
 def with_pending(outputs: Mapping[str, Any], pending: PendingRotation) -> dict[str, Any]:
@@ -294,20 +302,12 @@ def with_new_credentials(outputs: Mapping[str, Any], snapshot: Snapshot) -> dict
 
     Of the response it reads nothing else, because other values may be impossible to store.
     """
-    database, record = snapshot.database, snapshot.record
-    replaced = (*CREDENTIAL_NAMES, "redis_url", *_PENDING, "adopted_at", "displaced_fingerprints")
-    before = {name: outputs[name] for name in ESSENTIAL if name in outputs and name not in replaced}
+    before = ("database_id", "rest_url", "customer_id")
     return {
-        **before,
-        **database.credentials.known(),
-        **database.urls,
-        "triggers": storable(record.triggers),
-        "rotated_at": record.rotated_at and format_time(record.rotated_at),
-        "rotation_count": record.count,
-        "rotation_cause": record.reason and str(record.reason),
-        "credential_fingerprint": _fingerprint(snapshot),
-        "earlier_fingerprints": list(snapshot.earlier),
-        "rotate_on_delete": snapshot.rotate_on_delete,
+        **{name: outputs[name] for name in before if name in outputs},
+        **snapshot.database.credentials.known(),
+        **snapshot.database.urls,
+        **_rotation_outputs(snapshot),
     }
 
 
