@@ -580,6 +580,30 @@ def test_delete_without_rotate_on_delete_needs_no_credentials() -> None:
     HANDLER.delete(STORED, no_account())
 
 
+@pytest.mark.parametrize("default_user", [True, False])
+def test_a_rejected_login_of_a_deletion_proves_nothing_where_the_default_user_is_off(
+    default_user: bool,
+) -> None:
+    hidden = {**DOCUMENTED, "db_acl_default_user_status": default_user}
+    rejected = Verification(verified=False, message="rejected", rejected=True)
+    upstash = ScriptedUpstash(get=hidden, verification=rejected)
+    HANDLER.delete({**STORED, "rotate_on_delete": True}, upstash.operation())
+    assert upstash.calls == ["get"]
+    assert len(upstash.reporter.warnings) == (0 if default_user else 1)
+
+
+def test_a_second_read_after_a_rejected_one_is_completed_as_the_first_is() -> None:
+    rejected = Verification(verified=False, message="rejected", rejected=True)
+    bare = {"database_id": DATABASE_ID, **CREDENTIALS}
+    verifications = [rejected, ACCEPTED]
+    upstash = ScriptedUpstash(reset={}, get=[UNCHANGED, WITH_CREDENTIALS, bare])
+    operation = upstash.operation()
+    account = replace(operation.account, verify=lambda *_, **__: verifications.pop(0))
+    made = HANDLER.create(arguments_of(), replace(operation, account=account))
+    assert made.outputs["redis_url"]
+    assert made.outputs["customer_id"] == DOCUMENTED["customer_id"]
+
+
 @pytest.mark.parametrize("rotate_on_create", [False, True])
 def test_delete_of_a_replaced_resource_leaves_the_replacements_password(
     rotate_on_create: bool,

@@ -166,12 +166,11 @@ def _rotate(
     )
     kept.complete(Resource(id_, with_new_credentials(outputs, done)))
     operation.run.rotated.add((NAME, id_))
-    done = replace(done, database=done.database.completed_by(before.database))
     for attempt in range(MAX_SECOND_READS + 1):
         if attempt:
             operation.sleep(attempt)
             rotated = operations.read_again(operation, state)
-            done = replace(done, database=rotated.database)
+        done = replace(done, database=rotated.database.completed_by(before.database))
         kept.complete(Resource(id_, to_outputs(done)))
         verification = _verify(done, state.credentials, inputs, operation)
         if not (rotated.was_read and _rejects(rotated.database, verification)):

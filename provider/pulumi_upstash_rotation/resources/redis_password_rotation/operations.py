@@ -327,8 +327,11 @@ def revoke(operation: Operation, state: State) -> None:
 
 
 def _try_stored(operation: Operation, database: Database, state: State) -> Reconciliation:
-    """Compare the live password with the stored one by a login."""
-    if not state.credentials:
+    """Compare the live password with the stored one by a login.
+
+    It proves nothing where the default user is off, because such a database rejects every password.
+    """
+    if not (state.credentials and database.accepts_logins):
         return Reconciliation.INDETERMINATE
     tried = operation.account.verify(
         database.with_credentials(state.credentials), Credentials(), timeout_seconds=TRY_SECONDS
