@@ -19,12 +19,12 @@ from pulumi.runtime import rpc
 
 from pulumi_upstash_rotation.errors import PartialFailureError, RotationError
 from pulumi_upstash_rotation.frontends.dynamic import adapter, sdk
-from pulumi_upstash_rotation.frontends.engine import descriptors, log
+from pulumi_upstash_rotation.frontends.engine import context, descriptors, log
 from pulumi_upstash_rotation.frontends.engine.failures import Failure, init_failed
 from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES, deliverable
 from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
 from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS
-from pulumi_upstash_rotation.resources.seam import Diff, Resource
+from pulumi_upstash_rotation.resources.seam import Diff, Resource, Run
 from pulumi_upstash_rotation.upstash import account
 
 from ...support.payloads import CREDENTIALS, DATABASE_ID
@@ -59,6 +59,7 @@ outputs += ["unsettled_rotation", "unsettled_triggers", "inputs_lag", "engine_in
 def _account() -> Iterator[None]:
     with (
         patch.dict(os.environ, ACCOUNT),
+        patch.object(context, "_RUN", Run()),
         patch.object(log, "show", lambda *_: None),
         # Where warnings are errors, what a thread loads in the background can stay half loaded.
         patch.object(account, "_prepare_to_verify", lambda: lambda: None),

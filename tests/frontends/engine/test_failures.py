@@ -18,8 +18,11 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_upstash_rotation.errors import (
+    AuthenticationError,
+    ConfigurationError,
     InvalidInputError,
     PartialFailureError,
+    RequestNotSentError,
     RotationError,
     ServerError,
 )
@@ -45,6 +48,27 @@ from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES
 )
 def test_failure_of_our_error_is_its_line(error: RotationError, line: str | None) -> None:
     assert failure_of(error, "diff") == Failure(line or "it failed (500); nothing has changed")
+
+
+@pytest.mark.parametrize("method", ["check", "diff", "create", "update", "read", "delete"])
+def test_failure_of_one_of_several_resources_names_the_way_out_for_the_others(method: str) -> None:
+    way_out = "broke. `pulumi up --continue-on-error` updates the other resources"
+    updates = method in ("diff", "create", "update")
+    for error in (
+        RotationError("broke"),
+        ServerError("broke", status=500),
+        PartialFailureError("broke", "the-id", {}),
+    ):
+        assert failure_of(error, method).message == "broke"
+        found = failure_of(error, method, others=True).message
+        assert found == (way_out if updates else "broke")
+    for error in (  # the other resources would fail too
+        AuthenticationError("broke", status=401),
+        ConfigurationError("broke"),
+        InvalidInputError("triggers", "broke"),
+        RequestNotSentError("broke", transient=True),
+    ):
+        assert failure_of(error, method, others=True) == failure_of(error, method)
 
 
 def test_failure_of_a_partial_failure_keeps_id_and_outputs() -> None:

@@ -29,6 +29,11 @@ def new_context(reporter: Reporter) -> Context:
     return Context(_now, reporter, _RUN)
 
 
+def declares_several() -> bool:
+    """Return whether this run's program has declared more than one rotation so far."""
+    return len(_RUN.declared) > 1
+
+
 def new_operation(reporter: Reporter, settings: Callable[[], Settings]) -> Operation:
     """Return the context of a call that may change something.
 

@@ -12,7 +12,14 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pulumi_upstash_rotation.errors import PartialFailureError, RotationError
+from pulumi_upstash_rotation.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InvalidInputError,
+    PartialFailureError,
+    RequestNotSentError,
+    RotationError,
+)
 from pulumi_upstash_rotation.values import utf8
 
 from . import shadows
@@ -25,6 +32,9 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 _REPORT: Final = "please report it with the output of UPSTASH_ROTATION_DEBUG=1"
+_FOR_THE_OTHERS: Final = "`pulumi up --continue-on-error` updates the other resources"
+_OF_ALL: Final = (AuthenticationError, ConfigurationError, InvalidInputError, RequestNotSentError)
+"""Errors that concern the account or the program. The other resources would fail too."""
 _MAX_MESSAGE: Final = 4_000
 """Maximum length of a message, in characters. gRPC sends it as metadata."""
 _MARGIN_BYTES: Final = 1 << 16
@@ -48,12 +58,21 @@ class Failure:
     partial: tuple[str, Mapping[str, Any]] | None = field(default=None, repr=False)
 
 
-def failure_of(error: BaseException, method: str) -> Failure:
-    """Return the failure for an exception that a provider method raised."""
-    if isinstance(error, PartialFailureError):
-        return Failure(_line(error), (error.id, error.outputs))
+def failure_of(error: BaseException, method: str, *, others: bool = False) -> Failure:
+    """Return the failure for an exception that a provider method raised.
+
+    Args:
+        error: The exception.
+        method: Name of the method.
+        others: Whether the program declares other resources. The engine starts no update after an
+            error, so their passwords may be reset while their consumers still hold the old ones.
+    """
     if isinstance(error, RotationError):
-        return Failure(_line(error))
+        line = _line(error)
+        if others and method in ("diff", "create", "update") and not isinstance(error, _OF_ALL):
+            line = f"{line}. {_FOR_THE_OTHERS}"
+        kept = (error.id, error.outputs) if isinstance(error, PartialFailureError) else None
+        return Failure(line, kept)
     # The text of an unexpected error may hold a secret, so users see only its type.
     frames = "".join(traceback.format_tb(error.__traceback__))
     _LOG.debug("unexpected %s at\n%s", type(error).__name__, frames)
