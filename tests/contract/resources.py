@@ -30,6 +30,7 @@ class ResourceCase:
         replacing: Arguments that make it another resource, and the names of the reasons.
         bad: A value that is not allowed, for each argument.
         working: An account where everything succeeds.
+        settled: The same account later, when its resource has been created.
         rejecting: An account that rejects every call.
         losing: An account where the outcome of an update's reset stays indeterminate.
         losing_first: The same for the first reset.
@@ -48,6 +49,7 @@ class ResourceCase:
     replacing: tuple[Mapping[str, Any], tuple[str, ...]]
     bad: Mapping[str, Any]
     working: Callable[[], ScriptedUpstash]
+    settled: Callable[[], ScriptedUpstash]
     rejecting: Callable[[], ScriptedUpstash]
     losing: Callable[[], ScriptedUpstash]
     losing_first: Callable[[], ScriptedUpstash]
@@ -91,6 +93,7 @@ RESOURCES: Final = (
             "verify_timeout": "canary",
         },
         working=lambda: ScriptedUpstash(reset=WITH_CREDENTIALS),
+        settled=lambda: ScriptedUpstash(get=WITH_CREDENTIALS),
         rejecting=lambda: _failing(AuthenticationError("rejected (401)", "nothing", status=401)),
         losing=lambda: ScriptedUpstash(reset=_LOST, get=DOCUMENTED),
         # It shows the password before the first reset, and hides the one after it.

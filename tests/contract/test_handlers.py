@@ -58,6 +58,7 @@ class Stack:
         return self._keep(self.run(upstash).update(self.case.id, self.state, arguments))
 
     def read(self, upstash: ScriptedUpstash | None = None) -> Observed:
+        upstash = upstash or self.case.settled()
         return self._keep(self.run(upstash).read(self.case.id, self.state))
 
     def name_outputs_as_an_earlier_version(self) -> None:

@@ -46,6 +46,7 @@ class Truth:
         failed: Its last call failed, and a reset was sent.
         certain: The API has confirmed the reset of that call.
         failed_triggers: The triggers of that call.
+        tried_triggers: The triggers of the last failed call, whether or not it made a password.
         seen: Numbers of passwords that the stored outputs have held, or that a saved call read.
         own: Numbers of passwords that its resets have made.
     """
@@ -57,6 +58,7 @@ class Truth:
     unsure: int | None = None
     certain: bool = False
     failed_triggers: Mapping[str, Any] = field(default_factory=dict)
+    tried_triggers: Mapping[str, Any] = field(default_factory=dict)
     seen: frozenset[int] = frozenset()
     own: frozenset[int] = frozenset()
 
@@ -417,7 +419,8 @@ class Command:
         live = world.live(subject)
         outputs = partial = error = None
         try:
-            outputs = work()
+            with world.virtual_time():
+                outputs = work()
         except PartialFailureError as failure:
             error, partial = str(failure), failure.outputs
         except RotationError as failure:

@@ -69,7 +69,7 @@ class Fault:
     """What goes wrong with one request.
 
     Attributes:
-        kind: `status`, `closed`, `not sent`, `broken off`, `stale`, or `shape`.
+        kind: `status`, `closed`, `not sent`, `broken off`, `drips`, `stale`, or `shape`.
         status: The status of the response.
         shape: What the body looks like; see `upstash.SHAPES`.
         applied: Whether the API applies a reset all the same.
@@ -389,7 +389,7 @@ def _draw_faults(
 
 def _draw_reset_fault(draw: Callable[[int], int]) -> Fault:
     pick = _picker(draw)
-    kind = pick(("closed", "status", "unclear", "unclear", "shape", "shape", "broken off"))
+    kind = pick(("closed", "status", "unclear", "unclear", "shape", "shape", "broken off", "drips"))
     times = pick((1, 1, 1, 2, 9))
     applied = draw(2) == 1
     if kind == "closed":
@@ -400,7 +400,7 @@ def _draw_reset_fault(draw: Callable[[int], int]) -> Fault:
         return Fault("status", pick(UNAPPLIED_STATUSES), times=times)
     if kind == "unclear":
         return Fault("status", pick(UNCLEAR_STATUSES), applied=applied, times=times)
-    if kind == "broken off":
+    if kind in ("broken off", "drips"):
         return Fault(kind, applied=True, times=times)
     if draw(12) == 11:
         return Fault("shape", shape="a page", applied=False, times=times)
@@ -409,7 +409,7 @@ def _draw_reset_fault(draw: Callable[[int], int]) -> Fault:
 
 def _draw_read_fault(draw: Callable[[int], int]) -> Fault:
     pick = _picker(draw)
-    kind = pick(("closed", "status", "stale", "stale", "stale", "shape", "broken off"))
+    kind = pick(("closed", "status", "stale", "stale", "stale", "shape", "broken off", "drips"))
     times = pick((1, 1, 2, 9, 99))
     if kind == "status":
         status = pick((500, 503, 401, 403, 404, 429, 103, 303))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 from pulumi_upstash_rotation.errors import ResponseStatusError, UnreadableResponseError
+from pulumi_upstash_rotation.http import client, wire
 from pulumi_upstash_rotation.resources import secured
 from pulumi_upstash_rotation.resources.redis_password_rotation import (
     changes,
@@ -21,6 +22,7 @@ from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation
 from pulumi_upstash_rotation.upstash import credentials, database, developer_api, response
 
 from . import engine
+from .plan import Fault, Plan, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,10 +36,12 @@ class Safeguard:
     Attributes:
         name: What it does, in a few words.
         remove: Removes it while the context lasts.
+        plan: A sequence that then fails, if random ones rarely do.
     """
 
     name: str
     remove: Callable[[], AbstractContextManager[object]]
+    plan: Plan | None = None
 
 
 def _replace(target: object, name: str, by: object) -> Callable[[], AbstractContextManager[object]]:
@@ -46,6 +50,10 @@ def _replace(target: object, name: str, by: object) -> Callable[[], AbstractCont
 
 def _nothing(*_: object, **__: object) -> None:
     pass
+
+
+def _never(*_: object, **__: object) -> bool:
+    return False
 
 
 def _unguarded(_reporter: object, call: Callable[[secured.Kept], Any]) -> Any:
@@ -163,6 +171,24 @@ def _unapplied(outputs: Any, pending: Any) -> Any:
     return _WITH_PENDING(outputs, replace(pending, applied=False))
 
 
+@contextmanager
+def _no_login_decides() -> Iterator[None]:
+    with (
+        patch.object(changes, "_rejects", _never),
+        patch.object(operations, "is_rejected", _never),
+    ):
+        yield
+
+
+_LATE_UNKNOWN: Final = Plan(
+    steps=(
+        Step("up", ("verify off",)),
+        Step("up", ("rename",), resets=(Fault("closed"), Fault("status", 401))),
+        Step("up", reads=(Fault("stale", by=1),)),
+    ),
+)
+"""A pending rotation, and a late read of a password that its resource has never known."""
+
 _WITH_PENDING: Final = changes.with_pending
 
 SAFEGUARDS: Final = (
@@ -197,6 +223,19 @@ SAFEGUARDS: Final = (
     Safeguard("at most three resets", _replace(operations, "MAX_RESETS", 99)),
     Safeguard("a diff sees a pending rotation", _diff_without(pending=None)),
     Safeguard("a diff knows that the inputs are old", _diff_without(engine_inputs_stale=False)),
+    Safeguard(
+        "few 4xx and no 3xx are rejections",
+        _replace(client, "REJECTIONS", dict.fromkeys(range(300, 500))),
+    ),
+    Safeguard("a login decides about a read", _no_login_decides),
+    Safeguard("... after a reset", _replace(changes, "_rejects", _never)),
+    Safeguard("... otherwise", _replace(operations, "is_rejected", _never)),
+    Safeguard(
+        "a login heals a state",
+        _replace(operations, "is_live", _never),
+        _LATE_UNKNOWN,
+    ),
+    Safeguard("an attempt has a deadline", _replace(wire.Attempt, "before_read", _nothing)),
     Safeguard(
         "a pending rotation knows that it happened", _replace(changes, "with_pending", _unapplied)
     ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
+from pulumi_upstash_rotation.resources.redis_password_rotation.state import VERIFY_IS_FALSE
 from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
 
 from ..support.clock import START
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from .plan import Change, Event, Plan
 
 DAY: Final = 86400.0
+ROUNDING_SECONDS: Final = 0.001
 MAX_RESETS_IN_ONE_CALL: Final = 3
+ATTEMPT_SECONDS: Final = 60.0
+CALL_SECONDS: Final = 90.0 + ATTEMPT_SECONDS + 600.0
+"""Retries begin within 90 seconds. Waits for a rate limit have 10 minutes of their own."""
 CALM: Final = Step()
 
 
@@ -112,7 +117,8 @@ class Sequence(Judge):
         self.killed = False
         self.outside: set[int] = set()
         self.deleted: set[int] = set()
-        self.unsaved_revocations: set[tuple[int, int]] = set()
+        self.makers: dict[tuple[int, int], str] = {}
+        """The resource that made each password of this stack, whether or not that was saved."""
         self.last_lines = 0
 
     def copy(self) -> Sequence:
@@ -127,13 +133,14 @@ class Sequence(Judge):
             hits=[],
             lines=[],
             verified=[],
+            mistakes=[],
         )
         twin.last_lines = 0
         twin.record = Record()
         twin.stack, twin.other = self.stack.copy(), self.other.copy()
         twin.options = dict(self.options)
         twin.outside, twin.deleted = set(self.outside), set(self.deleted)
-        twin.unsaved_revocations = set(self.unsaved_revocations)
+        twin.makers = dict(self.makers)
         return twin
 
     def key(self) -> str:
@@ -153,9 +160,10 @@ class Sequence(Judge):
         ]
         others = [_essence(each, live) for each in self.other.resources.values()]
         origins = [each[-1] for each in self.world.origins]
+        makers = [self.makers.get((number, live[number])) for number in (0, 1)]
         text = repr(
             (
-                *(resources, replaced, others, origins, self.world.exists, self.program()),
+                *(resources, replaced, others, origins, makers, self.world.exists, self.program()),
                 *(self.removed, self.succeeded, self.killed, self.outside, self.deleted),
                 *(f"'release': {float(self.release)}", f"'{self.name}'", self.options),
             )
@@ -333,6 +341,9 @@ class Sequence(Judge):
 
     def called(self, command: Command, made: Made) -> None:
         world, applied = self.world, _applied(made)
+        assert not world.mistakes, world.mistakes
+        took = max(world.longest_attempt - ATTEMPT_SECONDS, world.longest_request - CALL_SECONDS)
+        self.expect(took < ROUNDING_SECONDS, "a request does not end within its time", f"{took} s")
         self.record.resets += len(applied)
         if self.tell:
             self._tell(made)
@@ -349,6 +360,8 @@ class Sequence(Judge):
                 self.expect("***" not in value, "a masked value is stored", made.method)
         if made.method == "delete":
             self._judge_deletion(command, made, applied)
+        self.makers.update({(made.database, each): made.name for each in applied})
+        if made.method == "delete":
             return
         self._count_resets(made, applied)
         found = made.partial if made.outputs is None else made.outputs
@@ -416,17 +429,15 @@ class Sequence(Judge):
             return
         assert before is not None
         if "pending_rotation" in before.outputs:
-            happened = before.truth.unsure is not None
             password = index_of(str(outputs.get("password")))
-            if happened and password is not None:
+            dead = password is not None and password != self.world.live(made.database)
+            if dead and "pending_rotation" not in outputs:
                 self.expect(
-                    password == self.world.live(made.database)
-                    or "pending_rotation" in outputs
-                    or self._misled(made)
-                    or made.database in self.outside,
+                    self._misled(made) or made.database in self.outside,
                     "a pending rotation is dropped, and its password is lost",
                     lost=True,
                 )
+                self.outside.add(made.database)  # nobody could know; a refresh finds it
             return
         if self._counted_by_mistake(made):
             return
@@ -476,10 +487,11 @@ class Sequence(Judge):
         self.expect(asked or not applied, "a deletion resets, and nobody asked for it")
         if applied and (made.error is not None or not made.saved):
             self.outside.add(number)  # the engine cannot keep what a failed deletion has changed
-            self.unsaved_revocations.update((number, each) for each in applied)
         if applied:
             self.expect(len(applied) == 1 or not made.calls[-1].success, "a deletion resets twice")
-            own = (number, live_before) in self.unsaved_revocations
+            # The call that made it may not have been saved. Or it was that of a sibling that waits
+            # for its deletion too.
+            own = self.makers.get((number, live_before)) == made.name
             blind = "pending_rotation" in before.outputs and (number in self.outside or own)
             self.expect(ours or stale or blind, "a deletion revokes a password of somebody else")
             declared = any(
@@ -529,15 +541,23 @@ class Sequence(Judge):
         credit = self._reasons(made)
         known = set(_seen_before(made)) if made.before else set()
         open_credit = 0
-        tried_to_read = True
+        tried_to_read, unclear = True, False
+        pending = made.before is not None and "pending_rotation" in made.before.outputs
+        certain_before = made.before is not None and made.before.truth.certain
+        found_late = pending and (certain_before or self._could_log_in(made))
         for call in made.calls:
+            # After a reset whose outcome is unclear, a read proves nothing about the one before it.
+            certain = not call.sent or call.fault == "status 429"
+            unclear = unclear or (call.operation == "reset" and not certain)
             tried_to_read = tried_to_read or call.operation == "get"
             if call.operation == "get" and call.shown is not None:
                 if open_credit and call.shown == call.live and known:
                     credit -= open_credit
                     open_credit = 0
-                elif not open_credit:
+                elif not unclear:
                     known.add(call.shown)
+            if call.operation == "get" and found_late and call.shown not in (None, call.live):
+                known.clear()  # this read was certainly late, so it is nothing to compare with
             if call.applied is None:
                 continue
             self.expect(
@@ -594,7 +614,7 @@ class Sequence(Judge):
 
     def _misled(self, made: Made) -> bool:
         """Return whether a late read returned a password that nobody could know to be old."""
-        if any(made.verified):
+        if any(made.verified) or self._could_log_in(made):
             return False
         known = set(_seen_before(made))
         own = max(made.before.truth.own, default=0) if made.before else 0
@@ -609,6 +629,18 @@ class Sequence(Judge):
                 if not applied:
                     known.add(call.shown)
         return False
+
+    def _could_log_in(self, made: Made) -> bool:
+        """Return whether a login could decide about what a call has read."""
+        foreign = self.world.step.foreign
+        if foreign and foreign.step == "verify" and self.world.foreign is None:
+            return False  # it came instead of the login
+        if self.world.step.data_plane != "reachable":
+            return False
+        if made.method != "read" or made.before is None:
+            return made.arguments.get("verify", True) is True
+        before = made.before.outputs
+        return "password" in before and before.get("verification") != VERIFY_IS_FALSE
 
     # --- what the judge knows ---
 
@@ -642,8 +674,20 @@ class Sequence(Judge):
                     unsure=unsure,
                     certain=certain or (keep and truth.certain),
                     failed_triggers=truth.failed_triggers if keep else triggers,
+                    tried_triggers=triggers,
                 ),
             )
+        if made.method == "update" and not self._could_log_in(made):
+            live, known = self.world.live(made.database), _seen_before(made)
+            reads = [call.shown for call in made.calls if call.operation == "get"]
+            if any(
+                shown not in (None, live) and not (truth.certain and shown in known)
+                for shown in reads
+            ):
+                # Nobody could know that a read was late, and that the reset before had happened.
+                truth = replace(truth, failed_triggers=triggers)
+        # Nobody can tell a user's reset from the last one that was tried.
+        resolved = truth.tried_triggers if password not in truth.own else truth.failed_triggers
         counted = made.before is not None and made.before.outputs.get(
             "rotation_count"
         ) != stored.outputs.get("rotation_count")
@@ -653,7 +697,7 @@ class Sequence(Judge):
                 truth,
                 rotated=True,
                 # Without a reset of its own, the call has found that the pending one happened.
-                triggers=triggers if applied or not truth.failed else truth.failed_triggers,
+                triggers=triggers if applied or not truth.failed else resolved,
                 counts_from=last[-1] if last else made.ended_at,
                 failed=False,
                 unsure=None,
@@ -664,7 +708,7 @@ class Sequence(Judge):
                 truth = replace(
                     truth,
                     rotated=True,
-                    triggers=truth.failed_triggers,
+                    triggers=resolved,
                     counts_from=made.ended_at,
                 )
             truth = replace(truth, failed=False, unsure=None, certain=False)
@@ -787,7 +831,9 @@ def _essence(stored: Stored, live: list[int]) -> tuple[object, ...]:
     return (
         kept,
         *(truth.rotated, truth.triggers, truth.failed, truth.failed_triggers),
+        truth.tried_triggers,
         truth.unsure is not None and now - truth.unsure,
+        truth.certain,
         sorted(now - each for each in truth.seen),
         sorted(now - each for each in truth.own),
     )

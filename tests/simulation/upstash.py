@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from http.client import IncompleteRead
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
 
 import requests
 from typing_extensions import Self
 from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
-from pulumi_upstash_rotation.http import connection
+from pulumi_upstash_rotation.http import wire
 from pulumi_upstash_rotation.http.client import HttpClient
 from pulumi_upstash_rotation.http.rate_limit import RateLimit
 from pulumi_upstash_rotation.upstash.account import Account
@@ -27,7 +29,9 @@ from .plan import Fault, Foreign, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from pulumi_upstash_rotation.http.client import Request
     from pulumi_upstash_rotation.upstash.credentials import Credentials
     from pulumi_upstash_rotation.upstash.database import Database
 
@@ -44,6 +48,10 @@ OURS: Final = "developer@example.com"
 THEIRS: Final = "other@example.com"
 PAGE: Final = b"<html><body>This page does not exist</body></html>"
 API_URL: Final = "https://api.upstash.com"
+DRIP_SECONDS: Final = 20.0
+"""The time between two pieces of a response that drips: less than the timeout of one read."""
+DRIP_BYTES: Final = 2
+READ_TIMEOUT_SECONDS: Final = 60.0
 
 
 class ProcessKilledError(BaseException):
@@ -97,6 +105,9 @@ class World:
         actor: Who resets.
         foreign: The exception that the plan still has.
         at_first: Numbers of the passwords that were live when the command began.
+        mistakes: Exceptions of the model itself.
+        longest_attempt: The longest time of one request and its response, in seconds.
+        longest_request: The same, with all retries and the waits between them.
     """
 
     reset_shows: bool = False
@@ -114,6 +125,9 @@ class World:
     actor: str = "ours"
     foreign: Foreign | None = None
     at_first: list[int] = field(default_factory=lambda: [0, 0, 0])
+    mistakes: list[str] = field(default_factory=list)
+    longest_attempt: float = 0.0
+    longest_request: float = 0.0
     _queues: dict[str, Iterator[Fault]] = field(default_factory=dict)
 
     def begin(self, step: Step) -> None:
@@ -136,6 +150,10 @@ class World:
         self.alive()
         self.seconds += seconds
         self.strike("sleep")
+
+    def virtual_time(self) -> AbstractContextManager[object]:
+        """Let deadlines of the wire count the virtual time."""
+        return patch.object(wire, "time", SimpleNamespace(monotonic=self.clock))
 
     def alive(self) -> None:
         if self.dead:
@@ -197,7 +215,7 @@ class World:
         if kind == "not sent":
             self._note(operation, database, sent=False, fault="not sent")
             return _not_connected()
-        if refused and (fault is None or kind in ("stale", "shape", "broken off")):
+        if refused and (fault is None or kind in ("stale", "shape", "broken off", "drips")):
             self._note(operation, database, fault=f"status {refused.status_code}")
             return refused
         if operation == "list":
@@ -225,10 +243,15 @@ class World:
             readable = number if shows and operation == "reset" else None
             self._note(operation, database, applied, readable, fault=words, success=not refused)
             return Response(200, encode(body)[:-20], broken=True)
+        if kind == "drips":
+            self._note(operation, database, applied, fault=words, success=not refused)
+            return Response(200, encode(body), drips=self)
         if kind == "status":
             self._note(operation, database, applied, fault=words)
             return _error_response(fault)
         shape, readable = SHAPES[fault.shape]
+        if operation == "get" and fault.shape == "cut off":
+            readable = False  # a read can be repeated, so only a reset's response is salvaged
         visible = number if shows and readable else None
         self._note(operation, database, applied, visible, fault=words, success=True)
         return Response(200, shape(body, database))
@@ -247,6 +270,8 @@ class World:
                 return _error_response(fault)
             case "broken off":
                 return Response(200, b'[{"database_id": "', broken=True)
+            case "drips":
+                return Response(200, b"[]", drips=self)
         return Response(200, b"[]" if fault.shape == "empty" else b'{"not": "a list"}')
 
     def _refusal(self, operation: str, database: int, user: str) -> Response | None:
@@ -307,7 +332,10 @@ class World:
 
 
 class Response:
-    """The part of `requests.Response` that the HTTP client uses."""
+    """The part of `requests.Response` that the HTTP client uses. The wire's reader bounds it.
+
+    A response that drips sends its body in pieces, each within the time of one read.
+    """
 
     def __init__(
         self,
@@ -315,13 +343,16 @@ class Response:
         body: bytes,
         *,
         broken: bool = False,
+        drips: World | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         self.status_code = status
         self.headers = HTTPHeaderDict(headers or {"Content-Type": "application/json"})
         self.raw = self
-        self._body = body
         self._broken = broken
+        # Nobody else has a socket that ends or waits. So only the interface that is used is here.
+        sock: Any = _Socket(body, drips)
+        self._reader = wire._BoundedReader(sock, wire.current_attempt())
 
     def __enter__(self) -> Self:
         return self
@@ -329,13 +360,44 @@ class Response:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def read1(self, _size: int, *, decode_content: bool) -> bytes:
-        """Return the body, then nothing, or break off."""
+    def read1(self, size: int, *, decode_content: bool) -> bytes:
+        """Return a piece of the body, then nothing, or break off."""
         assert not decode_content
-        body, self._body = self._body, b""
+        buffer = bytearray(size)
+        body = bytes(buffer[: self._reader.readinto(buffer) or 0])
         if not body and self._broken:
             raise requests.exceptions.ChunkedEncodingError(ProtocolError(IncompleteRead(b"")))
         return body
+
+
+class _Socket:
+    """A socket that holds a body. It may send it in pieces, and the virtual clock goes on."""
+
+    def __init__(self, body: bytes, drips: World | None) -> None:
+        self._body = body
+        self._drips = drips
+        self._timeout = READ_TIMEOUT_SECONDS
+
+    def makefile(self, _mode: str, *, buffering: int) -> Self:
+        assert not buffering
+        return self
+
+    def gettimeout(self) -> float:
+        return self._timeout
+
+    def settimeout(self, seconds: float) -> None:
+        self._timeout = seconds
+
+    def readinto(self, buffer: bytearray) -> int:
+        size = len(self._body)
+        if self._drips:
+            self._drips.seconds += min(DRIP_SECONDS, self._timeout)
+            if self._timeout <= DRIP_SECONDS:
+                raise TimeoutError
+            size = min(size, DRIP_BYTES)
+        piece, self._body = self._body[:size], self._body[size:]
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 class SimulatedApi(DeveloperApi):
@@ -343,12 +405,22 @@ class SimulatedApi(DeveloperApi):
 
     world: World
 
+    def _send(self, request: Request) -> bytes:
+        began = self.world.seconds
+        try:
+            return super()._send(request)
+        finally:
+            took = self.world.seconds - began
+            self.world.longest_request = max(self.world.longest_request, took)
+
     def reset_password(self, *args: Any, **options: Any) -> Any:
         found = super().reset_password(*args, **options)
         world = self.world
         if world.foreign and world.foreign.step == "reset":
-            # The exception comes before the response has been understood.
-            world.calls[-1] = replace(world.calls[-1], shown=None, fault="an exception")
+            # The exception comes before the response has been understood, its status included.
+            world.calls[-1] = replace(
+                world.calls[-1], shown=None, success=False, fault="an exception"
+            )
         world.strike("reset")
         return found
 
@@ -386,6 +458,17 @@ class Clients:
             sleep=self._sleep,
         )
         client._session = _Forward(self, user)
+        send_once = client._send_once
+
+        def timed(request: Request) -> bytes:
+            began = self.world.seconds
+            try:
+                return send_once(request)
+            finally:
+                took = self.world.seconds - began
+                self.world.longest_attempt = max(self.world.longest_attempt, took)
+
+        client._send_once = timed
         return client
 
     def _now(self) -> float:
@@ -415,7 +498,16 @@ class _Forward:
         self._user = user
 
     def request(self, method: str, url: str, **_: object) -> Response:
-        return self._clients.world.respond(method, url, self._user)
+        world = self._clients.world
+        try:
+            return world.respond(method, url, self._user)
+        except requests.RequestException:
+            raise
+        except Exception as error:
+            # The client takes any exception for a lost connection, so a mistake of the model would
+            # look like a fault.
+            world.mistakes.append(repr(error))
+            raise
 
 
 # --- bodies ---
@@ -512,7 +604,7 @@ def _error_response(fault: Fault) -> Response:
 
 
 def _not_connected() -> Exception:
-    connection._state.may_be_sent = False
+    wire.current_attempt().may_be_sent = False
     pool: Any = None
     return requests.ConnectionError(NewConnectionError(pool, "Connection refused"))
 

@@ -29,6 +29,7 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
     with_pending,
 )
 from pulumi_upstash_rotation.resources.seam import Context, Diff, Resource, Run
+from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
 from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason, RotationRecord
 from pulumi_upstash_rotation.upstash.database import parse_database
 from pulumi_upstash_rotation.values import UNKNOWN, Verification
@@ -49,6 +50,8 @@ UNCHANGED = {**WITH_CREDENTIALS, "password": PREVIOUS}
 NEWER = {**WITH_CREDENTIALS, "password": "newer-canary"}
 LOST = IndeterminateOutcomeError("lost", "who knows")
 AWAY = ServerError("away", status=503)
+REJECTED = Verification(verified=False, message="rejected", rejected=True)
+UNREACHABLE = Verification(verified=False, message="not reachable")
 
 LAST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 KNOWN_BEFORE = {"password": PREVIOUS, "rest_token": "old-token"}
@@ -430,6 +433,27 @@ def test_update_resolves_a_pending_rotation(
     assert upstash.calls == calls
 
 
+@pytest.mark.parametrize("verify", [True, False])
+def test_update_takes_the_stored_password_for_a_late_one_after_an_applied_reset(
+    verify: bool,
+) -> None:
+    upstash = ScriptedUpstash(get=[UNCHANGED, WITH_CREDENTIALS])
+    applied = {**PENDING, "pending_applied": True}
+    done = update(upstash, applied, {"a": 1}, verify=verify)  # the program was reverted
+    assert upstash.calls == ["get", "reset", "get"]
+    assert summary(done) == (MADE, "trigger: a", 4, {"a": 1})
+
+
+def test_update_compares_no_read_with_one_that_the_database_rejects() -> None:
+    """The live password is not known, so another one does not prove that a lost reset happened."""
+    upstash = ScriptedUpstash(
+        reset=[LOST, WITH_CREDENTIALS], get=[UNCHANGED, NEWER], verification=REJECTED
+    )
+    done = update(upstash, PENDING, {"a": 3})
+    assert upstash.calls == ["get", "reset", "get", "reset"]
+    assert summary(done) == (MADE, "trigger: a", 4, {"a": 3})
+
+
 def test_update_that_cannot_read_leaves_a_pending_rotation_pending() -> None:
     """An error that is no partial failure leaves the state as it is."""
     upstash = ScriptedUpstash(get=AWAY)
@@ -503,6 +527,29 @@ def test_read_of_an_unchanged_database_keeps_its_history() -> None:
     assert found is not None
     assert found.outputs["rotated_at"] == "2026-01-01T00:00:00Z"
     assert found.outputs["rest_token"] == "old-token"
+
+
+@pytest.mark.parametrize(
+    ("verification", "expected"),
+    [
+        (ACCEPTED, (MADE, "external", 3, {"a": 1})),
+        (REJECTED, (PREVIOUS, "age", 3, {"a": 1})),
+        (UNREACHABLE, (PREVIOUS, "age", 3, {"a": 1})),
+    ],
+)
+def test_read_of_an_earlier_password_believes_a_login(
+    verification: Verification, expected: Any
+) -> None:
+    earlier = {**STORED, "earlier_fingerprints": [fingerprint(DATABASE_ID, MADE)]}
+    upstash = ScriptedUpstash(get=WITH_CREDENTIALS, verification=verification)
+    found = read(upstash, earlier)
+    assert summary(found) == expected
+    assert found is not None
+    took_it = verification is ACCEPTED
+    assert ("earlier_fingerprints" in found.outputs) is not took_it
+    ((tried, previous, _),) = upstash.tried
+    assert (tried["password"], previous["password"]) == (MADE, PREVIOUS)
+    assert any("not the live one" in text for _, text in upstash.reporter.lines) is not took_it
 
 
 GONE = DatabaseNotFoundError("x", status=404)

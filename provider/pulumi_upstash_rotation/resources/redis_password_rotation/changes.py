@@ -100,7 +100,7 @@ def update(
     wait = _prepared(inputs, operation)
     database = operation.account.api.get_database(state.database_id, state.database_name)
     found, latest = operations.compare(database, state, now=operation.now())
-    changed = found is Reconciliation.CHANGED
+    changed, late = found is Reconciliation.CHANGED, False
     latest = replace(
         latest,
         rotate_on_delete=inputs.rotate_on_delete,
@@ -112,6 +112,7 @@ def update(
             rejected = _rejects(database, latest.record.verification)
         else:
             rejected = inputs.verify and operations.is_rejected(operation, latest.database)
+        late = rejected or (state.pending.applied and found is Reconciliation.EARLIER)
         known = found in (Reconciliation.CHANGED, Reconciliation.SAME) and not rejected
         reason = decide(inputs, latest.record, now=operation.now()).reason
         if not (known and latest.record.counts_from):
@@ -125,15 +126,17 @@ def update(
     wait()
     # All passwords but the read one are from before the next reset, whichever of them is live now.
     before = replace(latest, earlier=remember(latest.earlier, *latest.displaced), displaced=())
-    return _rotate(before, reason, inputs, operation, kept)
+    return _rotate(before, reason, inputs, operation, kept, late=late)
 
 
-def _rotate(
+def _rotate(  # noqa: PLR0913  a reset and what is known before it
     before: Snapshot,
     reason: Reason,
     inputs: KnownInputs,
     operation: Operation,
     kept: Kept,
+    *,
+    late: bool = False,
 ) -> Resource:
     """Reset the password, and return the resource with its new credentials.
 
@@ -143,11 +146,15 @@ def _rotate(
         inputs: The arguments.
         operation: The context of the call.
         kept: Holds what the state must hold if this fails.
+        late: The password that the read returned is certainly not the live one.
 
     Raises:
         RotationError: The reset failed. Without a resource in `kept`, nothing has changed.
     """
     state, outputs = before.to_state(), to_outputs(before)
+    if late:  # the live password is not known, so another one that a read returns proves no reset
+        earlier = remember(state.earlier, *state.fingerprints)
+        state = replace(state, credentials=Credentials(), earlier=earlier)
     pending = PendingRotation(reason, inputs.triggers)
     id_ = state.database_id
     if_applied = Resource(id_, with_pending(outputs, replace(pending, applied=True)))
@@ -161,7 +168,7 @@ def _rotate(
     done = Snapshot(
         rotated.database,
         RotationRecord(operation.now(), before.record.count + 1, reason, inputs.triggers),
-        earlier=remember(before.earlier, *state.fingerprints),
+        earlier=remember(state.earlier, *state.fingerprints),
         rotate_on_delete=inputs.rotate_on_delete,
     )
     kept.complete(Resource(id_, with_new_credentials(outputs, done)))

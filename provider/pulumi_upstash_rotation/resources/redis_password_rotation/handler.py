@@ -121,10 +121,13 @@ class RedisPasswordRotationHandler:
             problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
             raise DatabaseNotFoundError(problem, "nothing has changed", status=404) from None
         found, snapshot = operations.compare(database, state, now=operation.now())
-        if found is Reconciliation.CHANGED and state.verifies and state.credentials.password:
+        late = found is Reconciliation.EARLIER
+        if late and not state.pending and operations.is_live(operation, database, state):
+            # The state's own password came from a late read that no login could check.
+            late, state = False, state.without_earlier(database.credentials.password)
+            _, snapshot = operations.compare(database, state, now=operation.now())
+        elif found is Reconciliation.CHANGED and state.verifies and state.credentials.password:
             late = operations.is_rejected(operation, database)
-        else:
-            late = found is Reconciliation.EARLIER
         if late:
             operation.reporter.warning(
                 "the API returned a password that is not the live one. The state keeps its own. "

@@ -229,6 +229,8 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
     found = state.compare(live)
     if found is Reconciliation.INDETERMINATE and live and pending and pending.applied:
         found = Reconciliation.CHANGED  # the reset has happened, so any password but these is new
+    if found is Reconciliation.SAME and pending and pending.applied:
+        found = Reconciliation.EARLIER  # the reset has happened, so this read is late
     not_tried = Verification(verified=False, message="not verified: a refresh found this password")
     stale = state.engine_inputs_stale
     if found is Reconciliation.CHANGED:
@@ -269,6 +271,15 @@ def is_rejected(operation: Operation, database: Database) -> bool:
     if not (database.credentials and database.accepts_logins):
         return False
     return operation.account.verify(database, Credentials(), timeout_seconds=TRY_SECONDS).rejected
+
+
+def is_live(operation: Operation, database: Database, state: State) -> bool:
+    """Return whether a database accepts the credentials of a read, and rejects the stored ones."""
+    if not database.accepts_logins:
+        return False
+    return operation.account.verify(
+        database, state.credentials, timeout_seconds=TRY_SECONDS
+    ).verified
 
 
 def confirm_deletion(operation: Operation, state: State) -> None:

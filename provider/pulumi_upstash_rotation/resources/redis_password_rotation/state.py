@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation, fingerprint, reconcile
@@ -124,6 +124,11 @@ class State:
         """The fingerprint of the stored password. Empty if it is not known."""
         password = self.credentials.password
         return (fingerprint(self.database_id, password),) if password else ()
+
+    def without_earlier(self, password: str | None) -> State:
+        """Return this state without the fingerprint of an earlier password, which is live again."""
+        live = password and fingerprint(self.database_id, password)
+        return replace(self, earlier=tuple(each for each in self.earlier if each != live))
 
     @property
     def verifies(self) -> bool:
