@@ -338,3 +338,24 @@ def test_a_delete_resets_the_password_when_the_program_asks_and_the_password_is_
         "unreachable": 1,
         "kept": 1,
     }
+
+
+def test_a_delete_leaves_the_password_that_another_provider_process_has_adopted(
+    rotations: Rotations,
+) -> None:
+    apart = {
+        "version": options("version='1.2.3'"),
+        "provider": options("provider=pulumi.ProviderResource('pulumi-python', 'explicit', {})"),
+    }
+    for name in apart:
+        rotations.declare(name, rotate_on_delete=True)
+    rotations.up()
+    for name, opts in apart.items():
+        rotations.withdraw(name)
+        rotations.declare(f"{name}_new", of=name, rotate_on_create=False, opts=opts)
+    text = rotations.up()
+    assert set(rotations.resets().values()) == {1}
+    for name in apart:
+        password = rotations.database(name).password
+        assert rotations.out(f"{name}_new")["password"] == password
+        assert NOT_RESET_ON_DELETE in "\n".join(diagnostics_of(text, name))

@@ -482,7 +482,8 @@ def test_check_rejects_triggers_that_no_state_could_hold(value: Any) -> None:
 def test_process_is_prepared_once_for_all_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared: list[Any] = []
     monkeypatch.setattr(sys, "argv", ["provider", "-v=9", "the engine"])
-    monkeypatch.setattr(adapter, "end_with_engine", prepared.append)
+    monkeypatch.setattr(adapter, "end_with_engine", lambda engine: prepared.append(engine) or True)
+    monkeypatch.setattr(adapter, "share_run", prepared.append)
     monkeypatch.setattr(descriptors, "raise_limit", lambda: 72)
     monkeypatch.setattr(descriptors, "calls_at_once", lambda *given: prepared.append(given) or 3)
     monkeypatch.setattr(adapter._SLOTS, "limit_to", prepared.append)
@@ -490,4 +491,4 @@ def test_process_is_prepared_once_for_all_providers(monkeypatch: pytest.MonkeyPa
     prepare = functools.cache(PREPARE_PROCESS.__wrapped__)
     prepare()
     prepare()
-    assert prepared == ["the engine", (72, 256), 3, 3]
+    assert prepared == ["the engine", "the engine", (72, 256), 3, 3]

@@ -30,6 +30,7 @@ from pulumi_upstash_rotation.frontends.engine.context import (
     declares_several,
     new_context,
     new_operation,
+    share_run,
 )
 from pulumi_upstash_rotation.frontends.engine.failures import (
     Failure,
@@ -220,8 +221,8 @@ class DynamicProvider(ResourceProvider):
 @functools.cache
 def _prepare_process() -> None:
     """Prepare the provider's process, once."""
-    if len(sys.argv) > 1:
-        end_with_engine(sys.argv[-1])  # the engine's address: see `log.show()`
+    if len(sys.argv) > 1 and end_with_engine(sys.argv[-1]):  # its address: see `log.show()`
+        share_run(sys.argv[-1])
     # So that the engine's --parallel is the only limit, if there are enough descriptors.
     calls = descriptors.calls_at_once(descriptors.raise_limit(), MOST_MAX_CONCURRENCY)
     _SLOTS.limit_to(calls)

@@ -6,13 +6,14 @@ import datetime as dt
 import functools
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
 from pulumi_upstash_rotation.resources.seam import Context, Operation, Reporter, Run
 from pulumi_upstash_rotation.upstash.account import open_account
 
 from . import shadows
+from .runs import shared_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
     from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
     from pulumi_upstash_rotation.upstash.settings import Settings
 
-_RUN: Final = Run()
+_RUN = Run()
 """The run of this process. The engine starts a new provider process for each run."""
 
 
 def new_context(reporter: Reporter) -> Context:
     """Return the context of a call that must change nothing."""
     return Context(_now, reporter, _RUN)
+
+
+def share_run(address: str) -> None:
+    """Share the record of this run with the engine's other provider processes."""
+    global _RUN  # noqa: PLW0603  a process has one run
+    _RUN = shared_run(address)
 
 
 def declares_several() -> bool:

@@ -1,0 +1,134 @@
+"""The record of a run that all provider processes of one engine share.
+
+The engine starts a provider process for each provider resource: the default one, each explicit one,
+and one for each value of the option `version`. A deletion in one of them must see what the others
+have declared, rotated or failed to rotate. So the processes share a small file. It holds digests.
+
+A process holds a shared lock on the file as long as it lives. A file that nobody locks is from an
+earlier run, and the next process empties or removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pulumi_upstash_rotation.resources.seam import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+_ATTEMPTS: Final = 20
+
+
+def shared_run(address: str) -> Run:
+    """Return a record of the run of the engine with this address, `HOST:PORT`.
+
+    If the file cannot be used, the record is only this process's.
+    """
+    try:
+        file = _open(_folder() / _digest(address))
+    except (ImportError, OSError):
+        return Run()
+    return Run(*(_SharedKeys(file, name) for name in ("declared", "rotated", "failed")))
+
+
+class _SharedKeys(set[tuple[str, str]]):
+    """A set of keys to which other processes may add, and from which they may remove."""
+
+    def __init__(self, file: int, name: str) -> None:
+        super().__init__()
+        self._file = file
+        self._name = name
+
+    def add(self, key: tuple[str, str]) -> None:
+        super().add(key)
+        self._write("+", key)
+
+    def discard(self, key: tuple[str, str]) -> None:
+        super().discard(key)
+        self._write("-", key)
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key) or _digest(key) in self._others()
+
+    def __len__(self) -> int:
+        return max(super().__len__(), len(self._others()))
+
+    def _write(self, sign: str, key: tuple[str, str]) -> None:
+        with contextlib.suppress(OSError):  # a full disk: this process still knows it
+            os.write(self._file, f"{self._name}{sign}{_digest(key)}\n".encode())
+
+    def _others(self) -> AbstractSet[str]:
+        """Return the digests of the keys that all processes have added and not removed."""
+        found: set[str] = set()
+        with contextlib.suppress(OSError):
+            size = os.fstat(self._file).st_size
+            for line in os.pread(self._file, size, 0).decode().splitlines():
+                if line.startswith(f"{self._name}+"):
+                    found.add(line.partition("+")[2])
+                elif line.startswith(f"{self._name}-"):
+                    found.discard(line.partition("-")[2])
+        return found
+
+
+def _digest(key: object) -> str:
+    return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
+
+
+def _folder() -> Path:
+    """Return this user's folder for such files.
+
+    Raises:
+        OSError: It cannot be made, or another user could write to it.
+    """
+    folder = Path(tempfile.gettempdir()) / f"pulumi-upstash-rotation-{os.getuid()}"
+    folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+    found = folder.lstat()
+    ours = found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
+    if not (ours and stat.S_ISDIR(found.st_mode)):
+        raise PermissionError(f"{folder} is not safe")
+    return folder
+
+
+def _open(path: Path) -> int:
+    """Return the descriptor of a run's file, with a shared lock.
+
+    Raises:
+        OSError: The file cannot be used.
+    """
+    import fcntl  # absent on Windows
+
+    for _ in range(_ATTEMPTS):
+        _remove_unused(path)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, stat.S_IRUSR | stat.S_IWUSR)
+        with contextlib.suppress(BlockingIOError):  # another process of this run has it
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(file, 0)
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with contextlib.suppress(FileNotFoundError):  # another process has just removed it
+            if path.stat().st_ino == os.fstat(file).st_ino:
+                return file
+        os.close(file)
+    raise OSError(f"cannot keep {path}")
+
+
+def _remove_unused(path: Path) -> None:
+    """Remove the files of earlier runs from the folder of a run's file."""
+    import fcntl
+
+    for other in path.parent.iterdir():
+        if other == path:
+            continue
+        with contextlib.suppress(OSError):
+            file = os.open(other, os.O_RDWR)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                other.unlink()
+            finally:
+                os.close(file)
