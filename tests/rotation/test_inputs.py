@@ -67,6 +67,13 @@ def test_triggers_that_are_too_large_are_a_problem_that_names_the_limit() -> Non
     assert not find_problems(CHECKS, {"triggers": nested(16)})
 
 
+@pytest.mark.parametrize("value", [{"": 1}, {"a": [{"": 1}]}, {"a\nb": 1}, {"\x1b[31m": 1}])
+def test_trigger_names_that_are_empty_or_hold_control_characters_are_a_problem(value: Any) -> None:
+    assert problem_of("triggers", value).endswith(
+        "Names may be neither empty nor hold control characters"
+    )
+
+
 @pytest.mark.parametrize(
     "value", [0, -1, math.nan, math.inf, -math.inf, 3650.1, 10**400, "7", True, [], {}]
 )

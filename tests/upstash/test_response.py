@@ -105,6 +105,14 @@ def test_credentials_of_another_database_are_not_taken(content: bytes) -> None:
         read_database(content, DATABASE_ID, complete=False)
 
 
+def test_a_huge_text_that_never_ends_is_searched_in_one_pass() -> None:
+    huge = b'{"password":"' + b"a" * (8 << 20)
+    with pytest.raises(UnreadableResponseError):
+        read_database(huge, DATABASE_ID)
+    escaped = read_database(rb'{"password":"a\"\\\u0062", "x":' + huge, DATABASE_ID, complete=False)
+    assert escaped.database.credentials.password == 'a"\\b'
+
+
 def test_database_that_the_request_named_is_found_among_others() -> None:
     others = {"database_id": "another", **PREVIOUS_CREDENTIALS}
     reading = read_database(body([others, WITH_CREDENTIALS, others]), DATABASE_ID)

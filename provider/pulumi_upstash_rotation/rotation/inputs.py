@@ -108,6 +108,8 @@ def _triggers_problem(value: object) -> str | None:
         return f"{allowed}. Maps and lists may be {MAX_DEPTH} levels deep"
     if not is_json(value):
         return allowed
+    if not all(name.isprintable() for name in value) or _has_empty_name(value):
+        return f"{allowed}. Names may be neither empty nor hold control characters"
     size = len(json.dumps(value, default=repr, ensure_ascii=False).encode())
     if size > MAX_TRIGGER_BYTES:
         return (
@@ -115,6 +117,16 @@ def _triggers_problem(value: object) -> str | None:
             "large value"
         )
     return None
+
+
+def _has_empty_name(value: object) -> bool:
+    """Return whether a map has the name "". The engine cannot show a change of it, and fails."""
+    match value:
+        case Mapping():
+            return "" in value or any(map(_has_empty_name, value.values()))
+        case list() | tuple():
+            return any(map(_has_empty_name, value))
+    return False
 
 
 def _number_problem(unit: str, most: int) -> Check:

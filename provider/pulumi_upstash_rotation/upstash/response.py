@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-_STRING: Final = r'"((?:[^"\\]|\\.)*)"'
+_STRING: Final = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 _CREDENTIAL: Final = re.compile(rf'"({"|".join(CREDENTIAL_NAMES)})"\s*:\s*{_STRING}', re.DOTALL)
 _ID: Final = re.compile(rf'"database_id"\s*:\s*{_STRING}', re.DOTALL)
 _MAX_DIGITS: Final = 300

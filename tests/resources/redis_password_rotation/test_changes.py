@@ -76,11 +76,17 @@ class Upstash:
             last one stays.
         late: Number of reads after a reset that still return the previous credentials.
         verification: What the database answers to a login.
+        before: What reads before the first reset return.
     """
 
     def __init__(
-        self, *responses: Any, late: int = 0, verification: Verification = ACCEPTED
+        self,
+        *responses: Any,
+        late: int = 0,
+        verification: Verification = ACCEPTED,
+        before: Any = BEFORE_A_RESET,
     ) -> None:
+        self._before = before
         self.user = "example@upstash.com"
         self.is_reset = False
         self._responses = list(responses)
@@ -96,7 +102,7 @@ class Upstash:
                 raise response
             return response if isinstance(response, bytes) else json.dumps(response).encode()
         if not self.is_reset:
-            return json.dumps(BEFORE_A_RESET).encode()
+            return json.dumps(self._before).encode()
         self._late -= 1
         return json.dumps(BEFORE_A_RESET if self._late >= 0 else WITH_CREDENTIALS).encode()
 
@@ -114,7 +120,7 @@ def create(upstash: Upstash) -> Resource:
     return HANDLER.create(ARGUMENTS, upstash.operation())
 
 
-STORED: Final = create(Upstash({**DOCUMENTED, **PREVIOUS_CREDENTIALS})).outputs
+STORED: Final = create(Upstash(BEFORE_A_RESET, before=DOCUMENTED)).outputs
 
 
 def update(upstash: Upstash) -> Resource:

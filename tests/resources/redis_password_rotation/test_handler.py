@@ -668,6 +668,39 @@ def test_delete_of_a_replaced_resource_leaves_the_replacements_password(
     assert upstash.calls[len(calls) :][0] == "get"
 
 
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_response_to_a_reset_with_the_password_from_before_is_read_again(verify: bool) -> None:
+    upstash = ScriptedUpstash(reset=UNCHANGED, get=[UNCHANGED, UNCHANGED, WITH_CREDENTIALS])
+    made = create(upstash, {"a": 1}, verify=verify)
+    assert made.outputs["password"] == MADE
+    assert upstash.calls == ["get", "reset", "get", "get"]
+
+
+def test_tokens_that_the_response_to_a_reset_lacks_are_read() -> None:
+    only_password = {**DOCUMENTED, "password": MADE}
+    upstash = ScriptedUpstash(reset=only_password, get=[UNCHANGED, WITH_CREDENTIALS])
+    assert create(upstash).outputs["rest_token"] == CREDENTIALS["rest_token"]
+    assert upstash.calls == ["get", "reset", "get"]
+    for get in (AWAY, UNCHANGED, only_password):
+        upstash = ScriptedUpstash(reset=only_password, get=[UNCHANGED, get])
+        made = create(upstash).outputs
+        assert (made["password"], made.get("rest_token")) == (MADE, None)
+        assert upstash.calls == ["get", "reset", "get"]
+
+
+def test_delete_leaves_a_password_that_the_program_reads_with_get() -> None:
+    upstash, run = ScriptedUpstash(get=UNCHANGED), Run()
+    HANDLER.read(DATABASE_ID, {}, upstash.operation(run=run))
+    HANDLER.delete({**STORED, "rotate_on_delete": True}, upstash.operation(run=run))
+    assert upstash.calls == ["get"]
+    assert "the program still declares" in upstash.reporter.warnings[-1]
+    # A refresh reads every resource, also one that the program no longer declares.
+    upstash, run = ScriptedUpstash(get=UNCHANGED), Run()
+    HANDLER.read(DATABASE_ID, STORED, upstash.operation(run=run))
+    HANDLER.delete({**STORED, "rotate_on_delete": True}, upstash.operation(run=run))
+    assert upstash.calls == ["get", "get", "reset"]
+
+
 def test_no_secret_is_in_a_repr() -> None:
     upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get=UNCHANGED)
     assert "canary" not in repr(create(upstash, {"a": "canary"}))

@@ -46,11 +46,11 @@ class _SharedKeys(set[tuple[str, str]]):
         self._file = file
         self._name = name
 
-    def add(self, key: tuple[str, str]) -> None:
+    def add(self, key: tuple[str, str], /) -> None:
         super().add(key)
         self._write("+", key)
 
-    def discard(self, key: tuple[str, str]) -> None:
+    def discard(self, key: object, /) -> None:
         super().discard(key)
         self._write("-", key)
 
@@ -60,7 +60,7 @@ class _SharedKeys(set[tuple[str, str]]):
     def __len__(self) -> int:
         return max(super().__len__(), len(self._others()))
 
-    def _write(self, sign: str, key: tuple[str, str]) -> None:
+    def _write(self, sign: str, key: object) -> None:
         with contextlib.suppress(OSError):  # a full disk: this process still knows it
             os.write(self._file, f"{self._name}{sign}{_digest(key)}\n".encode())
 

@@ -173,6 +173,7 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
     )
     kept.complete(Resource(id_, with_new_credentials(outputs, done)))
     operation.run.rotated.add((NAME, id_))
+    rotated = operations.with_missing_tokens(operation, rotated, state)
     for attempt in range(MAX_SECOND_READS + 1):
         if attempt:
             operation.sleep(attempt)

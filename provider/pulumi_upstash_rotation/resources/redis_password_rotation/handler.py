@@ -112,6 +112,8 @@ class RedisPasswordRotationHandler:
     def read(self, id_: str, outputs: Mapping[str, Any], operation: Operation) -> Resource | None:
         """Return the outputs as the database is now. It never resets."""
         state = parse_state({"database_id": id_, **outputs})
+        if "schema_version" not in outputs:  # `get()`: the program uses the password
+            operation.run.declared.add((NAME, id_))
         try:
             database = operation.account.api.get_database(state.database_id, state.database_name)
         except DatabaseNotFoundError:

@@ -102,8 +102,11 @@ def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
         ApiError: The password has not changed.
     """
     rotated = _reset_until_known(operation, before, kept)
-    if rotated.database.credentials.password:
+    made = rotated.database.credentials.password
+    if made and _is_new(before, made):
         return rotated
+    if made:  # the response is from before the reset, as a late read is
+        rotated = Rotated(rotated.database.with_credentials(Credentials()))
     again = read_again(operation, before)
     if again.database.credentials.password:
         return again
@@ -111,6 +114,22 @@ def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
     # A response without a password may still hold a token.
     shown = rotated.database.credentials.completed_by(again.database.credentials)
     return Rotated(again.database.with_credentials(shown))
+
+
+def with_missing_tokens(operation: Operation, rotated: Rotated, before: State) -> Rotated:
+    """Return the database after a reset, with tokens that the response to the reset lacked.
+
+    It reads them only if the state before had them. Without a read of the same password it returns
+    what is known.
+    """
+    credentials = rotated.database.credentials
+    if not credentials.password or before.credentials.known().keys() <= credentials.known().keys():
+        return rotated
+    again = _read_or_none(operation, before)
+    if again is None or again.credentials.password != credentials.password:
+        return rotated
+    complete = credentials.completed_by(again.credentials)
+    return replace(rotated, database=rotated.database.with_credentials(complete))
 
 
 def read_again(operation: Operation, before: State) -> Rotated:
