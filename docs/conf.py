@@ -18,7 +18,7 @@ ROOT = DOCS.parent
 SHOWN = {
     "design": ROOT / "DESIGN.md",
     "security": ROOT / "SECURITY.md",
-    "reference/emulator": ROOT / "provider" / "upstash_emulator" / "README.md",
+    "reference/emulator": ROOT / "emulator" / "README.md",
 }
 """Pages that show a document of the repository."""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")

@@ -25,7 +25,7 @@ MODULES: Final = sorted(PACKAGE.rglob("*.py"))
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """Check the contracts of a checkout against the packages in it."""
     code = (
-        "import sys; sys.path.insert(0, 'provider')\n"
+        "import sys; sys.path[:0] = ['provider', 'emulator']\n"
         "from importlinter.cli import lint_imports\n"
         "sys.exit(lint_imports(config_filename='pyproject.toml', no_cache=True))"
     )
@@ -65,7 +65,7 @@ PLANTED: Final = (
         "Product: inside a resource, operations and state lie below the handler",
     ),
     (
-        "../upstash_emulator/errors.py",
+        "../../emulator/upstash_emulator/errors.py",
         "from pulumi_upstash_rotation import errors",
         "Product and emulator share no code",
     ),
@@ -75,7 +75,8 @@ PLANTED: Final = (
 def test_contracts_find_planted_imports(tmp_path: Path) -> None:
     """Those for typing count as well."""
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "provider", tmp_path / "provider", ignore=ignored)
+    for folder in ("provider", "emulator"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for module, line, _ in PLANTED:
         path = tmp_path / "provider" / PACKAGE.name / module

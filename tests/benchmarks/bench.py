@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/performance.json")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    for folder in ("provider", "tests/benchmarks"):
+    for folder in ("provider", "emulator", "tests/benchmarks"):
         compileall.compile_dir(ROOT / folder, quiet=1)  # as an installer does
     results: Results = {}
     for case in cases(options.databases, options.latency):

