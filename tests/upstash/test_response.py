@@ -139,6 +139,7 @@ def test_any_response_is_a_reading_or_unreadable(content: bytes, complete: bool)
     try:
         reading = read_database(content, DATABASE_ID, complete=complete)
     except UnreadableResponseError as error:
-        assert content == b"" or content not in str(error).encode()  # noqa: PT017
+        # A few bytes may be part of any sentence.
+        assert len(content) < 9 or content not in str(error).encode()  # noqa: PT017
     else:
         assert reading.database.database_id == DATABASE_ID
