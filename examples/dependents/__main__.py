@@ -13,6 +13,6 @@ rotation = RedisPasswordRotation(
     triggers={"release": config.require("release")},
 )
 
-env_file = EnvFile("app", config.require("envFile"), {"REDIS_URL": rotation.redis_url})
+env_file = EnvFile("app", config.require("envFile"), {"REDIS_URL": rotation.required.redis_url})
 
 pulumi.export("credential_fingerprint", rotation.credential_fingerprint)

@@ -33,7 +33,7 @@ class EnvFile(dynamic.Resource, module="examples", name="EnvFile"):
     """A file of `NAME=value` lines that only its owner can read."""
 
     def __init__(
-        self, name: str, path: pulumi.Input[str], variables: dict[str, pulumi.Input[str | None]]
+        self, name: str, path: pulumi.Input[str], variables: dict[str, pulumi.Input[str]]
     ) -> None:
         """Declare the file; its variables are secret."""
         secret = pulumi.Output.secret(variables)

@@ -14,4 +14,4 @@ rotation = RedisPasswordRotation(
 )
 
 pulumi.export("rotation_cause", rotation.rotation_cause)  # "adopted", until the first rotation
-pulumi.export("redis_url", rotation.redis_url)  # secret
+pulumi.export("redis_url", rotation.required.redis_url)  # secret

@@ -14,4 +14,4 @@ rotation = RedisPasswordRotation(
 
 for name, value in rotation.attributes.items():  # endpoint, port, region, state, ...
     pulumi.export(name, value)
-pulumi.export("redis_url", rotation.redis_url)  # secret
+pulumi.export("redis_url", rotation.required.redis_url)  # secret

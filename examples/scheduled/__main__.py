@@ -16,4 +16,4 @@ rotation = RedisPasswordRotation(
 pulumi.export("rotated_at", rotation.rotated_at)
 pulumi.export("next_rotation_at", rotation.next_rotation_at)
 pulumi.export("rotation_cause", rotation.rotation_cause)
-pulumi.export("redis_url", rotation.redis_url)  # secret
+pulumi.export("redis_url", rotation.required.redis_url)  # secret

@@ -2,11 +2,16 @@
 
 from ._version import __version__
 from .frontends.program.databases import DatabaseSummary, list_databases
-from .frontends.program.redis_password_rotation import RedisPasswordRotation, SecurityAddons
+from .frontends.program.redis_password_rotation import (
+    RedisPasswordRotation,
+    RequiredCredentials,
+    SecurityAddons,
+)
 
 __all__ = [
     "DatabaseSummary",
     "RedisPasswordRotation",
+    "RequiredCredentials",
     "SecurityAddons",
     "__version__",
     "list_databases",

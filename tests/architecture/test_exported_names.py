@@ -22,6 +22,7 @@ def test_public_names_are_unchanged() -> None:
     assert pulumi_upstash_rotation.__all__ == [
         "DatabaseSummary",
         "RedisPasswordRotation",
+        "RequiredCredentials",
         "SecurityAddons",
         "__version__",
         "list_databases",

@@ -93,7 +93,6 @@ NEWER_OUTPUTS = [
     "verified",
     "verification",
     "extra_attributes",
-    "extra_secret_attributes",
 ]
 """What the first version of the package did not leave in the state."""
 

@@ -89,6 +89,7 @@ RESOURCES: Final = (
             "rotation_schedule": "canary",
             "rotate_on_create": "canary",
             "rotate_on_delete": "canary",
+            "require_credentials": "canary",
             "verify": "canary",
             "verify_timeout": "canary",
         },
@@ -114,7 +115,7 @@ RESOURCES: Final = (
                 "rest_token",
                 "read_only_rest_token",
                 "redis_url",
-                "extra_secret_attributes",
+                "extra_attributes",
                 "triggers",
             }
         ),

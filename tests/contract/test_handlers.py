@@ -313,7 +313,7 @@ def test_pending_rotation_that_happened_is_resolved_by_the_next_update(
     arguments = leave_pending(stack, first=first, earlier=earlier)
     diff = stack.run().diff(stack.case.id, stack.state, arguments)
     assert diff.changes
-    assert any("outcome of the last reset is unknown" in line for _, line in diff.lines)
+    assert any("is unknown. `pulumi up` will check" in line for _, line in diff.lines)
     observed = stack.update(arguments, stack.case.happened())
     assert observed.failure is None
     assert list(observed.calls) == stack.case.calls["resolving update"]

@@ -104,7 +104,7 @@ def test_large_pending_rotation_does_not_take_other_resources_down(rotations: Ro
     assert_live(rotations, *names)
     rotations.emulator.clear()
     preview = rotations.preview()
-    assert "the outcome of the last reset is unknown" in "\n".join(diagnostics_of(preview, "lost"))
+    assert "is unknown. `pulumi up` will check" in "\n".join(diagnostics_of(preview, "lost"))
     rotations.up()
     assert_live(rotations, "lost", *names)
     assert_nothing_left_to_do(rotations)

@@ -198,3 +198,37 @@ def test_an_engine_that_logs_everything_reveals_the_password_as_documented(
     password = rotations.database("cache").password
     assert password in text
     assert password in log.read_text()
+
+
+SILENT: dict[str, tuple[str, dict[str, str]]] = {
+    "plan": ("preview --save-plan=FILE", {"PULUMI_EXPERIMENTAL": "true"}),
+    "profiling": ("up --profiling=FILE", {}),
+    "commands": ("up", {"PULUMI_DEBUG_COMMANDS": "true"}),
+    "promises": ("up", {"PULUMI_DEBUG_PROMISE_LEAKS": "true"}),
+}
+
+
+def test_settings_that_reveal_nothing_as_documented(
+    rotations: Rotations, canaries: Canaries, tmp_path: Path
+) -> None:
+    rotations.up()
+    written = tmp_path / "written"
+    written.mkdir()
+    for number, (line, environment) in enumerate(SILENT.values(), 2):
+        declare(rotations, "cache", number)
+        rotations.stack.environment.update(environment)
+        commands(rotations, canaries, line.replace("FILE", str(written / str(number))))
+    files = [path for path in written.iterdir() if path.is_file()]
+    assert {path.name[0] for path in files} == {"2", "3"}
+    for path in files:
+        canaries.assert_absent(path.read_bytes().decode(errors="replace"), path.name)
+
+
+@pytest.mark.parametrize("option", ["--tracing=file:", "--otel-traces=file://"])
+def test_a_trace_reveals_secrets_as_documented(
+    rotations: Rotations, canaries: Canaries, tmp_path: Path, option: str
+) -> None:
+    trace = tmp_path / "trace"
+    rotations.up(f"{option}{trace}")
+    found = [secret for secret in canaries.all() if secret.encode() in trace.read_bytes()]
+    assert found

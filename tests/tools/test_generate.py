@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def test_every_input_has_a_meaning_and_an_effect() -> None:
     rows = generate.inputs().splitlines()[2:]
-    assert len(rows) == 8
+    assert len(rows) == 9
     for row in rows:
         _, name, type_, _, meaning, effect, _ = (cell.strip() for cell in row.split("|"))
         assert name
@@ -32,7 +32,7 @@ def test_the_outputs_table_marks_the_secret_outputs() -> None:
         "rest_token",
         "read_only_rest_token",
         "redis_url",
-        "extra_secret_attributes",
+        "extra_attributes",
     }
 
 

@@ -32,6 +32,7 @@ from .credentials import (
     database_label,
     is_credential,
 )
+from .disclosure import disclosing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,7 @@ class _ApiModel(BaseModel):
 
     @property
     def extra_attributes(self) -> dict[str, Any]:
-        """Undocumented fields, and documented ones with a type mismatch."""
+        """Undocumented fields, and documented ones with a type mismatch or a live credential."""
         return {**(self.model_extra or {}), **self._mismatches}
 
     @field_validator("*", mode="wrap")
@@ -174,13 +175,29 @@ class Database(_ApiModel):
         """Return the same database with these credentials."""
         known = credentials.known()
         secrets = {name: SecretStr(known[name]) for name in known}
-        return self.model_copy(update={**dict.fromkeys(CREDENTIAL_NAMES), **secrets})
+        return self.model_copy(update={**dict.fromkeys(CREDENTIAL_NAMES), **secrets}).closed()
 
     def completed_by(self, other: Database) -> Database:
         """Return this database. `other` fills in missing attributes, but no credential."""
         names = type(self).model_fields.keys() - CREDENTIAL_NAMES
         missing = [name for name in names if getattr(self, name) is None]
-        return self.model_copy(update={name: getattr(other, name) for name in missing})
+        return self.model_copy(update={name: getattr(other, name) for name in missing}).closed()
+
+    def closed(self) -> Database:
+        """Return this database. A field that shows a live credential counts as undocumented."""
+        names = type(self).model_fields.keys() - {
+            "database_id",  # the program declares it
+            "security_addons",  # its fields are flags
+            *CREDENTIAL_NAMES,
+        }
+        values = {name: value for name in names if (value := getattr(self, name)) is not None}
+        shown = disclosing(values, self.credentials.known().values())
+        set_aside = {name: values[name] for name in shown}
+        if not set_aside:
+            return self
+        closed = self.model_copy(update=dict.fromkeys(set_aside))
+        closed._mismatches = {**self._mismatches, **set_aside}  # noqa: SLF001  of the same class
+        return closed
 
     @property
     def accepts_logins(self) -> bool:
@@ -231,7 +248,7 @@ def parse_database(body: object) -> Database:
     """
     if not isinstance(body, dict) or not isinstance(body.get("database_id"), str):
         raise UnreadableResponseError("the API's response is not a Database object")
-    return Database.model_validate(_encodable(body), context={})
+    return Database.model_validate(_encodable(body), context={}).closed()
 
 
 def _encodable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401  any JSON value in, the same shape out

@@ -211,7 +211,8 @@ def test_lines_go_to_the_row_of_the_current_call(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sdk, "urn_of_call", lambda: "the-urn")
     olds = {"database_id": DATABASE_ID, "schema_version": 1}
     new_provider().diff("id", olds, {"database_id": DATABASE_ID, "triggers": {"a": 1}})
-    assert shown == [("info", "the password is due for a reset: trigger: a", "the-urn")]
+    line = f"the password of Redis database {DATABASE_ID!r} is due for a reset: trigger: a"
+    assert shown == [("info", line, "the-urn")]
 
 
 def test_pickle_in_the_state_holds_nothing_of_the_account() -> None:

@@ -163,8 +163,8 @@ def large(part: float) -> str:
         ({"extra_attributes": large(0.3), "b": large(0.5), "password": large(0.1)}, []),
         ({"extra_attributes": large(0.1), "b": large(0.95)}, ["extra_attributes"]),
         (
-            {"extra_attributes": "x", "extra_secret_attributes": large(0.5), "b": large(0.7)},
-            ["extra_attributes", "extra_secret_attributes"],
+            {"extra_attributes": large(0.5), "a": "x", "b": large(0.7)},
+            ["extra_attributes"],
         ),
         ({"a": large(0.3), "b": large(0.6), "password": large(0.3)}, ["b"]),
         ({"a": "x", "password": "pw", "triggers": large(0.99996)}, ["a", "triggers"]),

@@ -153,6 +153,29 @@ def test_next_rotation_at_is_the_earlier_of_age_and_schedule(arguments, expected
 
 
 @pulumi.runtime.test
+def test_required_credential_is_the_secret_output_itself():
+    rotation = RedisPasswordRotation("cache", database_id=ID)
+    password = rotation.required.password
+
+    def look(values):
+        assert values == ["from the mock", True]
+
+    return pulumi.Output.all(password, pulumi.Output.from_input(password.is_secret())).apply(look)
+
+
+@pytest.mark.parametrize("name", ["rest_token", "read_only_rest_token", "redis_url"])
+def test_required_credential_that_is_hidden_is_one_line(name):
+    @pulumi.runtime.test
+    def use():
+        rotation = RedisPasswordRotation("cache", database_id=ID)
+        return getattr(rotation.required, name)
+
+    line = f"^the API does not return the {name} of Redis database '{ID}'. Nothing that uses it"
+    with pytest.raises(pulumi.RunError, match=line):
+        use()
+
+
+@pulumi.runtime.test
 def test_get_reads_by_id():
     return RedisPasswordRotation.get("cache", ID).id
 
@@ -175,4 +198,4 @@ def test_resource_in_users_own_tests_with_mocks(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert "15 passed" in done.stdout
+    assert "19 passed" in done.stdout

@@ -30,6 +30,7 @@ from pulumi_upstash_rotation.resources.seam import Operation, Resource, Run
 from pulumi_upstash_rotation.resources.secured import Kept, secured
 from pulumi_upstash_rotation.resources.secured import _text as guard_text
 from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
+from pulumi_upstash_rotation.upstash import disclosure
 from pulumi_upstash_rotation.upstash.account import Account
 from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
 from pulumi_upstash_rotation.values import Verification
@@ -138,8 +139,11 @@ def steps_after_the_reset(
     steps: list[str] = []
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        if not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code in without:
+        code = frame.f_code
+        if not code.co_filename.startswith(PACKAGE) or code in without:
             return None
+        if code.co_filename == disclosure.__file__:
+            return None  # thousands of lines; a failure of any of them is one of its caller's line
         if event == "line" and upstash.is_reset:
             steps.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
             if len(steps) - 1 == stop_at:

@@ -56,6 +56,7 @@ UNREACHABLE = Verification(verified=False, message="not reachable")
 LAST = datetime(2026, 1, 1, tzinfo=timezone.utc)
 KNOWN_BEFORE = {"password": PREVIOUS, "rest_token": "old-token"}
 BEFORE = parse_database({**DOCUMENTED, **KNOWN_BEFORE})
+LABEL = f"Redis database 'MyRedis' ({DATABASE_ID})"
 STORED: Final = to_outputs(
     Snapshot(BEFORE, RotationRecord(LAST, 3, Reason(Cause.AGE), {"a": 1}, ACCEPTED))
 )
@@ -125,7 +126,7 @@ def test_diff_without_a_reason_has_no_change_and_no_line(triggers: Any) -> None:
 
 
 def test_diff_with_a_new_trigger_changes_by_input_and_reports_the_reason() -> None:
-    lines = [("info", "the password is due for a reset: trigger: a")]
+    lines = [("info", f"the password of {LABEL} is due for a reset: trigger: a")]
     assert diff(STORED, {"a": 2}) == (Diff(changes=True), lines)
 
 
@@ -133,7 +134,7 @@ def test_diff_with_a_new_trigger_changes_by_input_and_reports_the_reason() -> No
 def test_diff_with_an_unknown_trigger_changes_and_reports_that_it_may_be_due(triggers: Any) -> None:
     found, ((_, line),) = diff(STORED, triggers)
     assert found == Diff(changes=True)
-    assert line.startswith("the password may be due for a reset: trigger")
+    assert line.startswith(f"the password of {LABEL} may be due for a reset: trigger")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_diff_with_an_unknown_trigger_changes_and_reports_that_it_may_be_due(tri
     [({"rotation_days": 1}, "age"), ({"rotation_schedule": "0 3 * * *"}, "schedule")],
 )
 def test_diff_by_time_is_not_left_to_the_engine(arguments: dict[str, Any], reason: str) -> None:
-    lines = [("info", f"the password is due for a reset: {reason}")]
+    lines = [("info", f"the password of {LABEL} is due for a reset: {reason}")]
     assert diff(STORED, {"a": 1}, **arguments) == (Diff(changes=True, by_input=False), lines)
 
 
@@ -153,7 +154,11 @@ def test_diff_with_stale_engine_inputs_is_not_left_to_the_engine() -> None:
 @pytest.mark.parametrize("triggers", [{"a": 1}, {"a": 2}, {"a": 3}])
 def test_diff_with_a_pending_rotation_changes_whatever_is_declared(triggers: Any) -> None:
     lines = [
-        ("info", "the outcome of the last reset is unknown. `pulumi up` will check the database")
+        (
+            "info",
+            f"the outcome of the last reset of {LABEL} is unknown. "
+            "`pulumi up` will check the database",
+        )
     ]
     assert diff(PENDING, triggers) == (Diff(changes=True, by_input=False), lines)
 
@@ -161,8 +166,8 @@ def test_diff_with_a_pending_rotation_changes_whatever_is_declared(triggers: Any
 @pytest.mark.parametrize(
     ("database_id", "line"),
     [
-        ("other", "the password is due for a reset: create"),
-        (UNKNOWN, "the password may be due for a reset: create"),
+        ("other", "the password of Redis database 'other' is due for a reset: create"),
+        (UNKNOWN, "the password of another Redis database may be due for a reset: create"),
     ],
 )
 @pytest.mark.parametrize("outputs", [STORED, PENDING])
@@ -218,7 +223,7 @@ def test_create_that_adopts_a_hidden_password_warns() -> None:
     upstash = ScriptedUpstash(get=DOCUMENTED)
     made = create(upstash, rotate_on_create=False)
     assert summary(made) == (None, "adopted", 0, {})
-    assert upstash.reporter.warnings == [f"the password was adopted, but {NOT_RETURNED}"]
+    assert upstash.reporter.warnings == [f"the password of {LABEL} was adopted, but {NOT_RETURNED}"]
 
 
 def test_create_with_an_indeterminate_outcome_keeps_what_is_known() -> None:
@@ -711,3 +716,26 @@ def test_now_is_the_contexts() -> None:
     upstash.clock.seconds = timedelta(days=1).total_seconds()
     done = update(upstash, STORED, {"a": 2})
     assert done.outputs["rotated_at"] == f"{NOW + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.mark.parametrize("call", ["create", "update"])
+def test_reset_without_required_credentials_is_refused_before_it_changes_anything(
+    call: str,
+) -> None:
+    arguments = {"database_id": DATABASE_ID, "triggers": {"a": 2}, "require_credentials": True}
+    upstash = ScriptedUpstash(get=DOCUMENTED, reset=WITH_CREDENTIALS)
+    stored = HANDLER.create({"database_id": DATABASE_ID}, ScriptedUpstash().operation()).outputs
+    calls = {
+        "create": lambda: HANDLER.create(arguments, upstash.operation()),
+        "update": lambda: HANDLER.update(DATABASE_ID, stored, arguments, upstash.operation()),
+    }
+    with pytest.raises(ApiError) as raised:  # and no partial failure
+        calls[call]()
+    assert str(raised.value).startswith(
+        f"the API does not return the password of Redis database 'MyRedis' ({DATABASE_ID}), and "
+        "require_credentials is True; nothing has changed"
+    )
+    assert upstash.calls == ["get"]
+    shown = ScriptedUpstash(reset=WITH_CREDENTIALS)
+    HANDLER.create(arguments, shown.operation())
+    assert shown.calls == ["get", "reset"]

@@ -50,6 +50,7 @@ def test_all_arguments_reach_the_inputs() -> None:
         "rotation_schedule": "0 3 * * 1",
         "rotate_on_create": False,
         "rotate_on_delete": True,
+        "require_credentials": True,
         "verify": False,
         "verify_timeout": 30,
     }

@@ -104,7 +104,12 @@ def test_reset_without_credentials_anywhere_has_none_and_one_warning() -> None:
     database = reset_by(upstash)
     assert not database.credentials
     assert database.database_name == DOCUMENTED["database_name"]
-    assert upstash.reporter.lines == [("warning", f"the password was reset, but {NOT_RETURNED}")]
+    assert upstash.reporter.lines == [
+        (
+            "warning",
+            f"the password of Redis database 'cache' ({DATABASE_ID}) was reset, but {NOT_RETURNED}",
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +157,9 @@ def test_reset_takes_no_earlier_or_masked_password_for_the_new_one(late: str) ->
 def test_reset_with_an_odd_response_takes_its_password_and_warns() -> None:
     upstash = ScriptedUpstash(reset=Reading(parse_database(WITH_CREDENTIALS), "broke off"))
     assert reset_by(upstash).credentials == Credentials(**CREDENTIALS)
-    assert upstash.reporter.warnings == ["the response to the reset broke off"]
+    assert upstash.reporter.warnings == [
+        f"the response to the reset of Redis database 'cache' ({DATABASE_ID}) broke off"
+    ]
     assert upstash.calls == ["reset"]
 
 

@@ -59,7 +59,7 @@ _UNSTORABLE: Final = (
     f"for each value beside its text), nested at most {MAX_DEPTH} levels deep, and without texts "
     "that Pulumi reserves"
 )
-_FIRST_TO_GO: Final = ("extra_attributes", "extra_secret_attributes")
+_FIRST_TO_GO: Final = ("extra_attributes",)
 """Outputs without documented attributes."""
 
 

@@ -18,6 +18,7 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.handler import ne
 from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS, NAME
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
 from pulumi_upstash_rotation.rotation.inputs import find_problems
+from pulumi_upstash_rotation.upstash.credentials import database_label
 from pulumi_upstash_rotation.values import is_json, mark_unknown
 
 
@@ -169,9 +170,8 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     prod_pack_enabled: pulumi.Output[bool]
     """True if the Prod Pack is active."""
     extra_attributes: pulumi.Output[Mapping[str, Any]]
-    """Attributes that the API returns and does not document, by the API's names."""
-    extra_secret_attributes: pulumi.Output[Mapping[str, Any]]
-    """Extra attributes that may hold a credential. Secret."""
+    """Attributes that the API does not document, or whose type or value is not as documented, by
+    the API's names. Secret, because any of them may hold a credential."""
 
     def __init__(  # noqa: PLR0913  all but one have a default
         self,
@@ -184,6 +184,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         rotation_schedule: pulumi.Input[str] | None = None,
         rotate_on_create: pulumi.Input[bool] | None = None,
         rotate_on_delete: pulumi.Input[bool] | None = None,
+        require_credentials: pulumi.Input[bool] | None = None,
         verify: pulumi.Input[bool] | None = None,
         verify_timeout: pulumi.Input[float] | None = None,
     ) -> None:
@@ -205,6 +206,9 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
                 the current password. True by default. A change resets nothing.
             rotate_on_delete: True resets the password when Pulumi deletes the resource. The stored
                 password is then useless. False by default. A change resets nothing.
+            require_credentials: True resets the password only if the read before the reset shows
+                the current one. Otherwise the update fails and nothing has changed. False by
+                default. A change resets nothing.
             verify: False skips the verification that follows a rotation. True by default. A change
                 resets nothing.
             verify_timeout: Maximum time of a verification, in seconds. 10 by default. A change
@@ -222,6 +226,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
             "rotation_schedule": rotation_schedule,
             "rotate_on_create": rotate_on_create,
             "rotate_on_delete": rotate_on_delete,
+            "require_credentials": require_credentials,
             "verify": verify,
             "verify_timeout": verify_timeout,
         }
@@ -273,6 +278,11 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
         return pulumi.Output.all(*counts_from, self._time_reasons).apply(moment)
 
     @property
+    def required(self) -> "RequiredCredentials":
+        """The credentials for resources that use them. None of them is ever None."""
+        return RequiredCredentials(self)
+
+    @property
     def attributes(self) -> dict[str, pulumi.Output[Any]]:
         """All outputs that are not secret, by name. A program can export them together."""
         names = self._output_names() - {*SECRET_OUTPUTS, "triggers"}
@@ -294,6 +304,53 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     @classmethod
     def _output_names(cls) -> set[str]:
         return set(RedisPasswordRotation.__annotations__)
+
+
+class RequiredCredentials:
+    """The credentials of a rotation as outputs that are never None. All are secret.
+
+    If the API does not return a credential, the resource that uses it fails before Pulumi changes
+    it. Without this, an update could succeed and write an empty password.
+    """
+
+    def __init__(self, rotation: RedisPasswordRotation) -> None:
+        """Use the outputs of a rotation."""
+        self._rotation = rotation
+
+    @property
+    def password(self) -> pulumi.Output[str]:
+        """Password of the Redis user `default`."""
+        return self._required("password")
+
+    @property
+    def rest_token(self) -> pulumi.Output[str]:
+        """Standard token of the REST API, as powerful as the password."""
+        return self._required("rest_token")
+
+    @property
+    def read_only_rest_token(self) -> pulumi.Output[str]:
+        """Read-only token of the REST API."""
+        return self._required("read_only_rest_token")
+
+    @property
+    def redis_url(self) -> pulumi.Output[str]:
+        """URL for a Redis client, with the password."""
+        return self._required("redis_url")
+
+    def _required(self, name: str) -> pulumi.Output[str]:
+        def check(values: Sequence[Any]) -> str:
+            value, database_id, database_name = values
+            if isinstance(value, str) and value:
+                return value
+            raise pulumi.RunError(
+                f"the API does not return the {name} of "
+                f"{database_label(str(database_id), database_name)}. Nothing that uses it has "
+                "changed"
+            )
+
+        rotation = self._rotation
+        outputs = (getattr(rotation, name), rotation.database_id, rotation.database_name)
+        return pulumi.Output.secret(pulumi.Output.all(*outputs).apply(check))
 
 
 def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:

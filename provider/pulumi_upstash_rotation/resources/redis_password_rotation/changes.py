@@ -57,7 +57,7 @@ def create(inputs: KnownInputs, operation: Operation, kept: Kept) -> Resource:
         return _adopt(inputs, decision, operation)
     assert decision.reason is not None  # noqa: S101  a rotation always has one
     before = Snapshot(
-        operations.preflight_read(operation, id_),
+        operations.preflight_read(operation, id_, require_credentials=inputs.require_credentials),
         RotationRecord(),
         rotate_on_delete=inputs.rotate_on_delete,
     )
@@ -80,7 +80,9 @@ def _adopt(inputs: KnownInputs, decision: Decision, operation: Operation) -> Res
         problem = f"{database.label} rejects the password that the API returns"
         raise ApiError(problem, "nothing has changed. Run `pulumi up` again, or set verify=False")
     if not database.credentials.password:
-        operation.reporter.warning(f"the password was adopted, but {operations.NOT_RETURNED}")
+        operation.reporter.warning(
+            f"the password of {database.label} was adopted, but {operations.NOT_RETURNED}"
+        )
     _warn(verification, operation)
     return Resource(inputs.database_id, to_outputs(_with(snapshot, verification)))
 
@@ -122,7 +124,7 @@ def update(
         if changed and latest.record.verification:
             _warn(latest.record.verification, operation)
         return Resource(id_, to_outputs(replace(latest, pending=None)))
-    operations.check_can_be_reset(database)
+    operations.check_can_be_reset(database, require_credentials=inputs.require_credentials)
     wait()
     # All passwords but the read one are from before the next reset, whichever of them is live now.
     before = replace(latest, earlier=remember(latest.earlier, *latest.displaced), displaced=())

@@ -22,6 +22,7 @@ from pulumi_upstash_rotation.rotation.reconciliation import (
     Reconciliation,
 )
 from pulumi_upstash_rotation.rotation.schedule import next_rotation
+from pulumi_upstash_rotation.upstash.credentials import database_label
 from pulumi_upstash_rotation.values import Unknown, format_time, parse_time
 
 from . import changes, operations
@@ -75,7 +76,8 @@ class RedisPasswordRotationHandler:
             diff = Diff(changes=True, replaces=("database_id",))
         elif state.pending:
             context.reporter.info(
-                "the outcome of the last reset is unknown. `pulumi up` will check the database"
+                f"the outcome of the last reset of {state.label} is unknown. "
+                "`pulumi up` will check the database"
             )
             return Diff(changes=True, by_input=False)
         else:
@@ -94,7 +96,7 @@ class RedisPasswordRotationHandler:
                 raise RotationError(_suspended(state))
         _LOG.debug("diff of %s: %s", state.database_id, decision)
         if decision.rotate:
-            context.reporter.info(_report_of(decision))
+            context.reporter.info(_report_of(decision, _label(inputs, state)))
         return diff
 
     def create(self, arguments: Mapping[str, Any], context: Context) -> Resource:
@@ -132,8 +134,8 @@ class RedisPasswordRotationHandler:
             late = operations.is_rejected(operation, database)
         if late:
             operation.reporter.warning(
-                "the API returned a password that is not the live one. The state keeps its own. "
-                "Run `pulumi refresh` again later"
+                f"the API returned a password of {state.label} that is not the live one. The state "
+                "keeps its own. Run `pulumi refresh` again later"
             )
             kept = database.with_credentials(state.credentials)
             _, snapshot = operations.compare(kept, state, now=operation.now())
@@ -223,6 +225,15 @@ def _recorded(run: Run, arguments: Mapping[str, Any]) -> Iterator[None]:
     run.failed.discard(key)
 
 
+def _label(inputs: DeclaredInputs, state: State) -> str:
+    """Return what a message calls the declared database."""
+    if inputs.database_id == state.database_id:
+        return state.label
+    if isinstance(inputs.database_id, Unknown):
+        return "another Redis database"
+    return database_label(inputs.database_id, None)
+
+
 def _suspended(state: State) -> str:
     return (
         f"{state.label} {operations.SUSPENDED_DATABASE}; {operations.HOW_TO_RESUME}, then run "
@@ -236,11 +247,12 @@ def _report_clock(inputs: DeclaredInputs, state: State, context: Context) -> Non
     by_time = inputs.rotation_days is not None or inputs.rotation_schedule is not None
     if by_time and last and last - context.now() > CLOCK_TOLERANCE:
         context.reporter.warning(
-            f"the last rotation is dated {format_time(last)}, later than this machine's clock. Age "
-            "and schedule count from that date. A new trigger rotates at once"
+            f"the last rotation of {state.label} is dated {format_time(last)}, "
+            "later than this machine's clock. Age and schedule count from that date. "
+            "A new trigger rotates at once"
         )
 
 
-def _report_of(decision: Decision) -> str:
+def _report_of(decision: Decision, label: str) -> str:
     may = "may be" if decision.uncertain else "is"
-    return f"the password {may} due for a reset: {decision.reason}"
+    return f"the password of {label} {may} due for a reset: {decision.reason}"

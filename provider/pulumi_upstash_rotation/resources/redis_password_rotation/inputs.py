@@ -25,10 +25,12 @@ class DeclaredInputs(rotation.DeclaredRotation):
     Attributes:
         database_id: Id of the Upstash Redis database.
         rotate_on_delete: Reset the password when Pulumi deletes the resource.
+        require_credentials: Reset the password only if the read before it shows the current one.
     """
 
     database_id: str | Unknown
     rotate_on_delete: bool | Unknown = False
+    require_credentials: bool | Unknown = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ class KnownInputs(rotation.KnownRotation, DeclaredInputs):
 
     database_id: str
     rotate_on_delete: bool = False
+    require_credentials: bool = False
 
 
 def _database_id_problem(value: object) -> str | None:
@@ -52,6 +55,7 @@ CHECKS: Final[Mapping[str, rotation.Check]] = {
     "database_id": rotation.required(_database_id_problem),
     **rotation.CHECKS,
     "rotate_on_delete": rotation.optional(rotation.flag_problem),
+    "require_credentials": rotation.optional(rotation.flag_problem),
 }
 """The arguments, each with its check."""
 

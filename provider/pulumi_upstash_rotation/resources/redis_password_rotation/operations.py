@@ -60,7 +60,9 @@ class Rotated:
     was_read: bool = False
 
 
-def preflight_read(operation: Operation, database_id: str) -> Database:
+def preflight_read(
+    operation: Operation, database_id: str, *, require_credentials: bool = False
+) -> Database:
     """Read a database before a reset, to know the password that the reset replaces.
 
     What the state holds may be out of date, because a user may have reset the password since then.
@@ -70,16 +72,27 @@ def preflight_read(operation: Operation, database_id: str) -> Database:
             has changed.
     """
     database = operation.account.api.get_database(database_id)
-    check_can_be_reset(database)
+    check_can_be_reset(database, require_credentials=require_credentials)
     return database
 
 
-def check_can_be_reset(database: Database) -> None:
+def check_can_be_reset(database: Database, *, require_credentials: bool = False) -> None:
     """Check that the API will not reject a reset of a database as it was read.
 
+    Args:
+        database: The database, as the preflight read found it.
+        require_credentials: The argument of the resource.
+
     Raises:
-        ApiError: The database is suspended. Nothing has changed.
+        ApiError: The database is suspended, or its required credentials are hidden. Nothing has
+            changed.
     """
+    if require_credentials and not database.credentials.password:
+        problem = f"the API does not return the password of {database.label}"
+        raise ApiError(
+            f"{problem}, and require_credentials is True",
+            "nothing has changed. Turn off Credential Protection, or set require_credentials=False",
+        )
     if database.state == SUSPENDED:
         raise ApiError(f"{database.label} {SUSPENDED_DATABASE}", HOW_TO_RESUME)
 
@@ -110,7 +123,7 @@ def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
     again = read_again(operation, before)
     if again.database.credentials.password:
         return again
-    operation.reporter.warning(f"the password was reset, but {NOT_RETURNED}")
+    operation.reporter.warning(f"the password of {before.label} was reset, but {NOT_RETURNED}")
     # A response without a password may still hold a token.
     shown = rotated.database.credentials.completed_by(again.database.credentials)
     return Rotated(again.database.with_credentials(shown))
@@ -203,7 +216,9 @@ def _reset_until_known(operation: Operation, before: State, kept: Kept) -> Rotat
             raise
         else:
             if reading.oddity:
-                operation.reporter.warning(f"the response to the reset {reading.oddity}")
+                operation.reporter.warning(
+                    f"the response to the reset of {before.label} {reading.oddity}"
+                )
             return Rotated(reading.database)
         indeterminate = True
         applied = applied or isinstance(last, UnreadableResponseError)

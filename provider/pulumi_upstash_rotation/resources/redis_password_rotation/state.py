@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -35,7 +34,7 @@ SUSPENDED: Final = "suspended"
 
 VERIFY_IS_FALSE: Final = "not verified: verify is False"
 
-SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_secret_attributes")
+SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_attributes")
 SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
 """Triggers are among them, because a plain trigger may have been a secret at the last rotation."""
 
@@ -258,12 +257,10 @@ def to_outputs(snapshot: Snapshot) -> dict[str, Any]:
     and dict with str keys. A value that is not known is left out.
     """
     database, verification = snapshot.database, snapshot.record.verification
-    public, secret = _split_undocumented(database)
     outputs = {
         **database.documented(),
         **database.urls,
-        "extra_attributes": public,
-        "extra_secret_attributes": secret,
+        "extra_attributes": database.undocumented(),
         "verified": verification and verification.verified,
         "verification": verification and verification.message,
         "engine_inputs_stale": snapshot.engine_inputs_stale or None,
@@ -327,7 +324,7 @@ def planned_creation(inputs: DeclaredInputs) -> dict[str, Any]:
     """Return the outputs of a new resource for a preview."""
     from pulumi_upstash_rotation.upstash.database import Database
 
-    names = (*Database.model_fields, "rest_url", "extra_attributes", *CHANGED_BY_ROTATION)
+    names = (*Database.model_fields, "rest_url", *CHANGED_BY_ROTATION)
     return {
         **dict.fromkeys(names, UNKNOWN),
         "database_id": inputs.database_id,
@@ -354,7 +351,12 @@ def planned_update(
 
 
 def _under_new_names(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {_RENAMED.get(name, name): value for name, value in outputs.items()}
+    renamed = {_RENAMED.get(name, name): value for name, value in outputs.items()}
+    extra = renamed.pop("extra_secret_attributes", None)
+    if isinstance(extra, Mapping):  # earlier versions kept the others in clear
+        others = renamed.get("extra_attributes")
+        renamed["extra_attributes"] = {**(others if isinstance(others, Mapping) else {}), **extra}
+    return renamed
 
 
 def _fingerprint(snapshot: Snapshot) -> str:
@@ -367,33 +369,3 @@ def _fingerprint(snapshot: Snapshot) -> str:
     when = record.counts_from and format_time(record.counts_from)  # as the state keeps it
     seed = snapshot.database.credentials.password or f"{when} {record.count}"
     return fingerprint(snapshot.database.database_id, seed)
-
-
-def _split_undocumented(database: Database) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the undocumented attributes in two parts: public ones, and possible secrets."""
-    credentials = list(database.credentials.known().values())
-    public: dict[str, Any] = {}
-    secret: dict[str, Any] = {}
-    for name, value in database.undocumented().items():
-        target = secret if _may_be_secret(name, value, credentials) else public
-        target[name] = value
-    return public, secret
-
-
-_SECRET_NAME: Final = re.compile(
-    r"passw|token|secret|credential|(?<![a-z])(pass|key|auth|url|uri)(?![a-z])", re.IGNORECASE
-)
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-def _may_be_secret(name: str, value: object, credentials: list[str]) -> bool:
-    """Return whether a name suggests a credential or a value holds a known one, at any depth."""
-    if _SECRET_NAME.search(_CAMEL.sub("_", name)):
-        return True
-    if isinstance(value, str):
-        return any(credential in value for credential in credentials)
-    if isinstance(value, list):
-        return any(_may_be_secret("", item, credentials) for item in value)
-    if isinstance(value, dict):
-        return any(_may_be_secret(key, item, credentials) for key, item in value.items())
-    return False
