@@ -52,7 +52,7 @@ RESET = Request(
     if_maybe_applied="it may have changed",
 )
 NOT_TRUSTED = "has an untrusted certificate (add its authority with REQUESTS_CA_BUNDLE)"
-NO_PROXY = "could not be reached through the proxy (HTTPS_PROXY names it)"
+NO_PROXY = "could not be reached through the proxy (HTTPS_PROXY or ALL_PROXY names it)"
 BROKEN_OFF = "closed the connection during the handshake"
 
 
@@ -195,6 +195,15 @@ def test_bundle_that_cannot_be_read_is_a_configuration_error_and_nothing_is_sent
         f"cannot read the certificates that {variable} names. Correct or unset it"
     )
     assert tls_server.connections == 0
+
+
+def test_key_log_that_cannot_be_written_is_an_error_before_any_request(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
+    trust_store.cache_clear()
+    with pytest.raises(ConfigurationError, match="SSLKEYLOGFILE names. Correct or unset it"):
+        trust_store("http")
 
 
 def test_plain_http_needs_no_trust_store(

@@ -126,6 +126,23 @@ HOW = (
             {},
             "config upstash:apiUrl must be a URL such as https://api.upstash.com",
         ),
+        *(
+            (
+                {**CONFIG, "upstash:apiUrl": f"https://{host}"},
+                {},
+                "config upstash:apiUrl must be a URL such as https://api.upstash.com",
+            )
+            for host in (
+                "a..b",
+                "*.test",
+                "x" * 70,
+                "\u00fc\u2603.test",
+                "vm\t:1",
+                "vm:1/a b",
+                "-a.b",
+                "a" * 300,
+            )
+        ),
         (
             {**CONFIG, "upstash:apiUrl": "http://api.upstash.com"},
             {},

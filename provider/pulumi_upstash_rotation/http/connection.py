@@ -48,7 +48,11 @@ def trust_store(protocol: Literal["http", "redis"]) -> ssl.SSLContext:
     Raises:
         ConfigurationError: A variable names certificates that cannot be read.
     """
-    context = ssl.create_default_context(cafile=certifi.where())
+    try:
+        context = ssl.create_default_context(cafile=certifi.where())
+    except OSError:  # certifi's file is always there
+        problem = "cannot write to the file that SSLKEYLOGFILE names. Correct or unset it"
+        raise ConfigurationError(problem) from None
     context.load_default_certs()
     if protocol == "http":
         context.set_alpn_protocols(["http/1.1"])
@@ -102,6 +106,8 @@ class _Connection(HTTPConnection):
     """Records that it is still connecting, and keeps to the limits of the attempt."""
 
     response_class = BoundedResponse
+    debuglevel = 0
+    """Others set it for all connections of a process, to print requests. Ours hold the API key."""
 
     def connect(self) -> None:
         attempt = current_attempt()
@@ -173,7 +179,7 @@ def _socks_pools() -> dict[str, type[HTTPConnectionPool]]:
     return {"http": Pool, "https": TLSPool}
 
 
-_PROXY: Final = "could not be reached through the proxy (HTTPS_PROXY names it)"
+_PROXY: Final = "could not be reached through the proxy (HTTPS_PROXY or ALL_PROXY names it)"
 _BROKEN_OFF: Final = "closed the connection during the handshake"
 _NOT_SENT: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
     (

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from typing import Final
 from urllib.parse import urlsplit
+
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME: Final = re.compile(rf"(?!.{{254}}){_LABEL}(?:\.{_LABEL})*\.?", re.IGNORECASE)
 
 
 def is_loopback(host: str) -> bool:
@@ -26,7 +31,13 @@ def base_url_problem(url: str, example: str) -> str | None:
         parts.port  # noqa: B018  a read checks it
     except ValueError:
         parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if (
+        parts.scheme not in {"http", "https"}
+        or not _is_host(parts.hostname or "")
+        or not (url.isascii() and url.isprintable() and " " not in url)
+        or parts.query
+        or parts.fragment
+    ):
         return f"must be a URL such as {example}"
     if parts.username or parts.password:
         return "must not hold credentials. Set the e-mail and the API key separately"
@@ -36,3 +47,11 @@ def base_url_problem(url: str, example: str) -> str | None:
             "to this machine (localhost, 127.0.0.1, [::1])"
         )
     return None
+
+
+def _is_host(host: str) -> bool:
+    """Return whether a text is an address or a host name in ASCII, as DNS has it."""
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return _HOST_NAME.fullmatch(host) is not None

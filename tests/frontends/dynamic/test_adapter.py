@@ -157,7 +157,7 @@ def test_text_of_a_foreign_error_is_not_repeated(monkeypatch: pytest.MonkeyPatch
         new_provider().diff("id", {}, {"database_id": DATABASE_ID})
     assert str(raised.value) == (
         "unexpected ValueError in diff: please report it with the output of "
-        "UPSTASH_ROTATION_DEBUG=1"
+        "UPSTASH_ROTATION_DEBUG=1; nothing has changed"
     )
 
 

@@ -86,8 +86,12 @@ def test_failure_of_a_foreign_error_names_its_type_and_nothing_of_its_text(
 ) -> None:
     assert failure_of(error, "diff") == Failure(
         f"unexpected {type(error).__name__} in diff: please report it with the "
-        "output of UPSTASH_ROTATION_DEBUG=1"
+        "output of UPSTASH_ROTATION_DEBUG=1; nothing has changed"
     )
+
+
+def test_failure_of_a_foreign_error_in_a_deletion_may_have_changed_the_password() -> None:
+    assert failure_of(ValueError(), "delete").message.endswith("; the password may have changed")
 
 
 def test_failure_of_a_foreign_error_names_the_file_that_hides_a_library(
@@ -95,7 +99,8 @@ def test_failure_of_a_foreign_error_names_the_file_that_hides_a_library(
 ) -> None:
     monkeypatch.setattr(shadows, "hidden", lambda: "queue.py hides the library queue. Rename it")
     assert failure_of(AttributeError("canary"), "diff") == Failure(
-        "unexpected AttributeError in diff: queue.py hides the library queue. Rename it"
+        "unexpected AttributeError in diff: queue.py hides the library queue. Rename it; "
+        "nothing has changed"
     )
 
 

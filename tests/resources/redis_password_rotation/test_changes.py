@@ -35,13 +35,10 @@ from pulumi_upstash_rotation.upstash.account import Account
 from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
 from pulumi_upstash_rotation.values import Verification
 
+from ...support import payloads
 from ...support.account import ACCEPTED, RecordingReporter
 from ...support.clock import Clock
-from ...support.payloads import (
-    CREDENTIALS,
-    DATABASE_ID,
-    PREVIOUS_CREDENTIALS,
-)
+from ...support.payloads import DATABASE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,6 +60,11 @@ DOCUMENTED: Final = {
     "state": "active",
     "customer_id": "example@upstash.com",
     "undocumented": {"a": [1]},
+}
+# As long as those of Upstash. A search for short ones would take most of the time here.
+CREDENTIALS: Final = {name: text.ljust(40, "x") for name, text in payloads.CREDENTIALS.items()}
+PREVIOUS_CREDENTIALS: Final = {
+    name: text.ljust(40, "x") for name, text in payloads.PREVIOUS_CREDENTIALS.items()
 }
 BEFORE_A_RESET: Final = {**DOCUMENTED, **PREVIOUS_CREDENTIALS}
 WITH_CREDENTIALS: Final = {**DOCUMENTED, **CREDENTIALS}

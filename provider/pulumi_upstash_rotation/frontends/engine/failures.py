@@ -76,7 +76,10 @@ def failure_of(error: BaseException, method: str, *, others: bool = False) -> Fa
     # The text of an unexpected error may hold a secret, so users see only its type.
     frames = "".join(traceback.format_tb(error.__traceback__))
     _LOG.debug("unexpected %s at\n%s", type(error).__name__, frames)
-    return Failure(f"unexpected {type(error).__name__} in {method}: {shadows.hidden() or _REPORT}")
+    # The guard around create and update has taken care of any error after a reset.
+    effect = "the password may have changed" if method == "delete" else "nothing has changed"
+    what = shadows.hidden() or _REPORT
+    return Failure(f"unexpected {type(error).__name__} in {method}: {what}; {effect}")
 
 
 def _line(error: RotationError) -> str:
