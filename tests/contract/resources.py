@@ -31,6 +31,7 @@ class ResourceCase:
         bad: A value that is not allowed, for each argument.
         working: An account where everything succeeds.
         settled: The same account later, when its resource has been created.
+        again: The same account at its second rotation.
         rejecting: An account that rejects every call.
         losing: An account where the outcome of an update's reset stays indeterminate.
         losing_first: The same for the first reset.
@@ -50,6 +51,7 @@ class ResourceCase:
     bad: Mapping[str, Any]
     working: Callable[[], ScriptedUpstash]
     settled: Callable[[], ScriptedUpstash]
+    again: Callable[[], ScriptedUpstash]
     rejecting: Callable[[], ScriptedUpstash]
     losing: Callable[[], ScriptedUpstash]
     losing_first: Callable[[], ScriptedUpstash]
@@ -95,6 +97,7 @@ RESOURCES: Final = (
         },
         working=lambda: ScriptedUpstash(reset=WITH_CREDENTIALS),
         settled=lambda: ScriptedUpstash(get=WITH_CREDENTIALS),
+        again=lambda: ScriptedUpstash(reset=_LATER, get=WITH_CREDENTIALS),
         rejecting=lambda: _failing(AuthenticationError("rejected (401)", "nothing", status=401)),
         losing=lambda: ScriptedUpstash(reset=_LOST, get=DOCUMENTED),
         # It shows the password before the first reset, and hides the one after it.

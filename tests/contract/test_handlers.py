@@ -163,7 +163,7 @@ def test_create_makes_its_calls_and_has_the_id(stack: Stack) -> None:
 
 def test_update_that_is_due_makes_its_calls(stack: Stack) -> None:
     created = stack.create()
-    updated = stack.update(stack.case.due)
+    updated = stack.update(stack.case.due, stack.case.again())
     assert (updated.failure, updated.id) == (None, stack.case.id)
     assert list(updated.calls) == stack.case.calls["update"]
     assert updated.outputs != created.outputs

@@ -135,7 +135,6 @@ def test_an_output_has_the_type_that_it_declares(rotated: Rotated) -> None:
     assert kinds["tls"] == "bool"
     assert kinds["read_regions"] == "list"
     assert kinds["security_addons"] == "SecurityAddons"
-    assert kinds["extra_attributes"] == "dict"
     assert rotated.outputs["addon"] is False
 
 
@@ -249,8 +248,12 @@ def test_the_ready_made_program_rotates_what_the_config_names(
     shown = json.loads(stack.on_stack("stack", "output", "--json"))
     assert shown["databases"][one.id]["database_name"] == one.name
     assert "[secret]" not in str(shown["databases"])
-    assert set(shown["credentials"][one.id].values()) == {"[secret]"}
-    assert stack.outputs()["credentials"][two.id]["password"] == two.password
+    assert set(shown) == {"databases"}
+    stack.set_config("exportCredentials", "true")
+    stack.up()
+    shown = json.loads(stack.on_stack("stack", "output", "--json"))
+    assert {shown[f"{name}_{one.id}"] for name in ("password", "redis_url")} == {"[secret]"}
+    assert stack.outputs()[f"password_{two.id}"] == two.password
     stack.set_config("triggers.release", "2026-12", path=True)
     stack.up()
     assert (one.resets, two.resets) == (2, 2)

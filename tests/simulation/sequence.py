@@ -592,6 +592,8 @@ class Sequence(Judge):
         for call in made.calls:
             if call.operation == "reset":
                 return 1  # no read told
+            if call.shown == stored and before.outputs.get("pending_applied"):
+                return 1  # a page has confirmed a reset that never happened, so the read looks late
             if call.shown is not None and call.shown == call.live and resolved:
                 break
         else:

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from pulumi_upstash_rotation.upstash.credentials import Credentials
     from pulumi_upstash_rotation.upstash.database import Database
 
-CANARY: Final = "canary"
-"""Every secret holds this word, and nothing else does."""
+CANARY: Final = "canary" * 10
+"""Every secret holds this text, and nothing else does. It is as long as a password of Upstash,
+because the search for shown credentials takes longer for short ones."""
 MASK: Final = "********"
 DATABASES: Final = (
     "96ad0856-03b1-4ee7-9666-e81abd0349e1",

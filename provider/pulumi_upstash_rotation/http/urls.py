@@ -41,7 +41,7 @@ def base_url_problem(url: str, example: str) -> str | None:
         return f"must be a URL such as {example}"
     if parts.username or parts.password:
         return "must not hold credentials. Set the e-mail and the API key separately"
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         return (
             "must use https. Plain http would show the API key to the network. It is allowed only "
             "to this machine (localhost, 127.0.0.1, [::1])"

@@ -231,7 +231,7 @@ MADE: dict[str, Any] = {
     "rotation_count": 1,
     "extra_attributes": {"plan": "x"},
 }
-SECRETS = ("password", "rest_token", "triggers")
+SECRETS = ("password", "rest_token", "triggers", "extra_attributes")
 NAMES = {"database_id": DATABASE_ID}
 BAD: dict[str, Any] = {
     "sentinel": rpc.UNKNOWN,
