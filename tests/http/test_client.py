@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import email.utils
 import gzip
+import http.client
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -82,6 +83,18 @@ def test_request_has_the_method_the_path_and_the_headers_of_the_package(
         f"pulumi-upstash-rotation/{__version__} python/"
     )
     assert received.headers["Accept"] == "application/json"
+
+
+def test_debug_level_of_all_connections_prints_nothing_of_ours(
+    client: HttpClient,
+    server: LocalServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    client.send(READ)
+    assert "Authorization" in server.received[-1].headers
+    assert capsys.readouterr().out == ""
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)

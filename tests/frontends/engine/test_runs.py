@@ -99,3 +99,13 @@ def test_a_file_that_cannot_be_written_loses_nothing_of_this_process(
     run.declared.add(KEY)
     assert KEY in run.declared
     assert len(run.declared) == 1
+
+
+def test_on_a_system_without_users_the_record_is_this_process_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "getuid")
+    run = shared_run(ENGINE)
+    run.declared.add(KEY)
+    assert KEY in run.declared
+    assert KEY not in shared_run(ENGINE).declared

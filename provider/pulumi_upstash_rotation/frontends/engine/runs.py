@@ -33,7 +33,7 @@ def shared_run(address: str) -> Run:
     """
     try:
         file = _open(_folder() / _digest(address))
-    except (ImportError, OSError):
+    except (AttributeError, ImportError, OSError):  # Windows lacks users and locks like these
         return Run()
     return Run(*(_SharedKeys(file, name) for name in ("declared", "rotated", "failed")))
 
@@ -102,7 +102,7 @@ def _open(path: Path) -> int:
     Raises:
         OSError: The file cannot be used.
     """
-    import fcntl  # absent on Windows
+    import fcntl  # absent on Windows, as os.getuid() is
 
     for _ in range(_ATTEMPTS):
         _remove_unused(path)
