@@ -302,18 +302,28 @@ def is_rejected(operation: Operation, database: Database) -> bool:
 
     Then the read was late. False if the database cannot be asked, or if its default user is off.
     """
-    if not (database.credentials and database.accepts_logins):
-        return False
-    return operation.account.verify(database, Credentials(), timeout_seconds=TRY_SECONDS).rejected
+    tried = _login(operation, database)
+    return bool(tried and tried.rejected)
 
 
 def is_live(operation: Operation, database: Database, state: State) -> bool:
     """Return whether a database accepts the credentials of a read, and rejects the stored ones."""
-    if not database.accepts_logins:
-        return False
+    tried = _login(operation, database, state.credentials)
+    return bool(tried and tried.verified)
+
+
+def _login(
+    operation: Operation, database: Database, previous: Credentials | None = None
+) -> Verification | None:
+    """Return the result of a short login with the database's credentials.
+
+    None where it would prove nothing. A database whose default user is off rejects every password.
+    """
+    if not (database.credentials and database.accepts_logins):
+        return None
     return operation.account.verify(
-        database, state.credentials, timeout_seconds=TRY_SECONDS
-    ).verified
+        database, previous or Credentials(), timeout_seconds=TRY_SECONDS
+    )
 
 
 def confirm_deletion(operation: Operation, state: State) -> None:
@@ -372,15 +382,10 @@ def revoke(operation: Operation, state: State) -> None:
 
 
 def _try_stored(operation: Operation, database: Database, state: State) -> Reconciliation:
-    """Compare the live password with the stored one by a login.
-
-    It proves nothing where the default user is off, because such a database rejects every password.
-    """
-    if not (state.credentials and database.accepts_logins):
+    """Compare the live password with the stored one by a login."""
+    tried = _login(operation, database.with_credentials(state.credentials))
+    if tried is None:
         return Reconciliation.INDETERMINATE
-    tried = operation.account.verify(
-        database.with_credentials(state.credentials), Credentials(), timeout_seconds=TRY_SECONDS
-    )
     if tried.verified:
         return Reconciliation.SAME
     return Reconciliation.CHANGED if tried.rejected else Reconciliation.INDETERMINATE
