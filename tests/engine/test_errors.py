@@ -39,7 +39,7 @@ def test_missing_credentials_show_in_the_preview_with_both_ways_to_set_them(
     assert database.resets == 1
 
 
-OTHERS = "`pulumi up --continue-on-error` updates the other resources"
+OTHERS = "`pulumi up --continue-on-error` updates any other resources"
 BAD_ID = (
     "database_id must be the id of an Upstash Redis database, such as "
     "96ad0856-03b1-4ee7-9666-e81abd0349e1 (letters, digits, - and _, at most 128)"

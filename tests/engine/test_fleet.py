@@ -150,7 +150,7 @@ def test_one_suspended_database_does_not_keep_new_passwords_from_the_others_cons
     stack.up()
     assert served() == databases
     problem = f"Redis database {bad.name!r} ({bad.id}) is suspended and cannot be reset"
-    way_out = "`pulumi up --continue-on-error` updates the other resources"
+    way_out = "`pulumi up --continue-on-error` updates any other resources"
 
     release(2)
     bad.suspend()

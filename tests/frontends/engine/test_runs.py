@@ -52,7 +52,8 @@ def test_a_process_sees_what_another_one_records(folder: Path) -> None:
     assert KEY not in shared_run(ENGINE).failed
     assert ("RedisPasswordRotation", "other") not in run.declared
     in_another_process(folder, "run.declared.add(('RedisPasswordRotation', 'other'))")
-    assert len(run.declared) == 2
+    assert KEY in run.declared
+    assert ("RedisPasswordRotation", "other") in run.declared
 
 
 def test_a_run_knows_nothing_of_another_engine_or_an_earlier_run(folder: Path) -> None:
@@ -98,7 +99,6 @@ def test_a_file_that_cannot_be_written_loses_nothing_of_this_process(
     monkeypatch.setattr(os, "write", full)
     run.declared.add(KEY)
     assert KEY in run.declared
-    assert len(run.declared) == 1
 
 
 def test_on_a_system_without_users_the_record_is_this_process_alone(

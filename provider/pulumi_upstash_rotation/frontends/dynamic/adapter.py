@@ -27,7 +27,6 @@ from pulumi.dynamic import (
 from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
 from pulumi_upstash_rotation.frontends.engine import descriptors, log, shadows
 from pulumi_upstash_rotation.frontends.engine.context import (
-    declares_several,
     new_context,
     new_operation,
     share_run,
@@ -80,7 +79,7 @@ def _guarded(method: _Method) -> _Method:
         try:
             return method(self, *args)
         except BaseException as error:  # noqa: BLE001  see above
-            failure = failure_of(error, method.__name__, others=declares_several())
+            failure = failure_of(error, method.__name__)
         if not (failure.partial and self._fail_partially(failure, failure.partial)):
             with contextlib.suppress(Exception):
                 sdk.fail_call(Failure(failure.message))

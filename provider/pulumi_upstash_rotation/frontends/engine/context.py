@@ -36,11 +36,6 @@ def share_run(address: str) -> None:
     _RUN = shared_run(address)
 
 
-def declares_several() -> bool:
-    """Return whether this run's program has declared more than one rotation so far."""
-    return len(_RUN.declared) > 1
-
-
 def new_operation(reporter: Reporter, settings: Callable[[], Settings]) -> Operation:
     """Return the context of a call that may change something.
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 _REPORT: Final = "please report it with the output of UPSTASH_ROTATION_DEBUG=1"
-_FOR_THE_OTHERS: Final = "`pulumi up --continue-on-error` updates the other resources"
+_FOR_THE_OTHERS: Final = "`pulumi up --continue-on-error` updates any other resources"
 _OF_ALL: Final = (AuthenticationError, ConfigurationError, InvalidInputError, RequestNotSentError)
 """Errors that concern the account or the program. The other resources would fail too."""
 _MAX_MESSAGE: Final = 4_000
@@ -58,18 +58,16 @@ class Failure:
     partial: tuple[str, Mapping[str, Any]] | None = field(default=None, repr=False)
 
 
-def failure_of(error: BaseException, method: str, *, others: bool = False) -> Failure:
+def failure_of(error: BaseException, method: str) -> Failure:
     """Return the failure for an exception that a provider method raised.
 
-    Args:
-        error: The exception.
-        method: Name of the method.
-        others: Whether the program declares other resources. The engine starts no update after an
-            error, so their passwords may be reset while their consumers still hold the old ones.
+    The engine starts no update after an error, so other passwords may be reset while their
+    consumers still hold the old ones. Whether the program declares other resources is not known
+    yet, because the engine calls the provider while the program runs.
     """
     if isinstance(error, RotationError):
         line = _line(error)
-        if others and method in ("diff", "create", "update") and not isinstance(error, _OF_ALL):
+        if method in ("diff", "create", "update") and not isinstance(error, _OF_ALL):
             line = f"{line}. {_FOR_THE_OTHERS}"
         kept = (error.id, error.outputs) if isinstance(error, PartialFailureError) else None
         return Failure(line, kept)

@@ -57,9 +57,6 @@ class _SharedKeys(set[tuple[str, str]]):
     def __contains__(self, key: object) -> bool:
         return super().__contains__(key) or _digest(key) in self._others()
 
-    def __len__(self) -> int:
-        return max(super().__len__(), len(self._others()))
-
     def _write(self, sign: str, key: object) -> None:
         with contextlib.suppress(OSError):  # a full disk: this process still knows it
             os.write(self._file, f"{self._name}{sign}{_digest(key)}\n".encode())
