@@ -47,6 +47,8 @@ def draw_all(count: int, seed: int, *, processes: int) -> int:
         for part in pool.map(run_seeds, ends[:-1], ends[1:]):
             totals.add(part)
             print(f"{totals.sequences} done, {len(totals.broken)} broken", file=sys.stderr)
+            for failing, promise, _ in part.broken:
+                print(f"seed {failing}: {promise}", file=sys.stderr, flush=True)
     print(table(totals, time.monotonic() - started))
     for promise, seeds in totals.seeds_of_promises().items():
         print(f"\n{promise}: {len(seeds)} times, such as seed {seeds[0]}")

@@ -695,11 +695,13 @@ class Sequence(Judge):
         ) != stored.outputs.get("rotation_count")
         if made.method == "create" or applied or (counted and made.method == "update"):
             last = [call.at for call in made.calls if call.applied is not None]
+            # A page with a success status is taken for a reset. Any new password confirms it.
+            page = any(call.success for call in made.calls if call.operation == "reset")
             truth = replace(
                 truth,
                 rotated=True,
                 # Without a reset of its own, the call has found that the pending one happened.
-                triggers=triggers if applied or not truth.failed else resolved,
+                triggers=triggers if applied or page or not truth.failed else resolved,
                 counts_from=last[-1] if last else made.ended_at,
                 failed=False,
                 unsure=None,

@@ -100,8 +100,11 @@ class PendingRotation:
         reason: Reason of the rotation.
         triggers: The triggers at that rotation.
         applied: Whether the API has certainly applied the reset.
+        after_late_read: Whether the read just before the reset was late. Then an unknown credential
+            does not prove that the reset was applied, because it may be older.
     """
 
     reason: Reason
     triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     applied: bool = False
+    after_late_read: bool = False

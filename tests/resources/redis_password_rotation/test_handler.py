@@ -459,6 +459,22 @@ def test_update_compares_no_read_with_one_that_the_database_rejects() -> None:
     assert summary(done) == (MADE, "trigger: a", 4, {"a": 3})
 
 
+def test_after_a_late_read_an_unknown_password_does_not_prove_a_later_reset() -> None:
+    """It may be from a rotation before. Then the one that was declared last has not happened."""
+    upstash = ScriptedUpstash(
+        reset=LOST, get=[UNCHANGED, NEWER, NEWER, NEWER], verification=REJECTED
+    )
+    with pytest.raises(PartialFailureError) as raised:
+        update(upstash, PENDING, {"a": 3})
+    failed = raised.value.outputs
+    assert failed["pending_after_late_read"] is True
+    again = ScriptedUpstash(reset=WITH_CREDENTIALS, get=NEWER)
+    done = update(again, failed, {"a": 3})
+    assert again.calls == ["get", "reset"]
+    assert summary(done) == (MADE, "trigger: a", 4, {"a": 3})
+    assert "pending_after_late_read" not in done.outputs
+
+
 def test_update_that_cannot_read_leaves_a_pending_rotation_pending() -> None:
     """An error that is no partial failure leaves the state as it is."""
     upstash = ScriptedUpstash(get=AWAY)

@@ -157,7 +157,7 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
     if late:  # the live password is not known, so another one that a read returns proves no reset
         earlier = remember(state.earlier, *state.fingerprints)
         state = replace(state, credentials=Credentials(), earlier=earlier)
-    pending = PendingRotation(reason, inputs.triggers)
+    pending = PendingRotation(reason, inputs.triggers, after_late_read=late)
     id_ = state.database_id
     if_applied = Resource(id_, with_pending(outputs, replace(pending, applied=True)))
     kept.pending(Resource(id_, with_pending(outputs, pending)))

@@ -265,6 +265,13 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
         found = Reconciliation.CHANGED  # the reset has happened, so any password but these is new
     if found is Reconciliation.SAME and pending and pending.applied:
         found = Reconciliation.EARLIER  # the reset has happened, so this read is late
+    if (
+        found is Reconciliation.CHANGED
+        and pending
+        and pending.after_late_read
+        and not pending.applied
+    ):
+        found = Reconciliation.INDETERMINATE  # it may be from before the reset
     not_tried = Verification(verified=False, message="not verified: a refresh found this password")
     stale = state.engine_inputs_stale
     if found is Reconciliation.CHANGED:

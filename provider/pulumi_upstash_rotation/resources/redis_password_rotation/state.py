@@ -38,7 +38,12 @@ SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_attributes")
 SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
 """Triggers are among them, because a plain trigger may have been a secret at the last rotation."""
 
-_PENDING: Final = ("pending_rotation", "pending_triggers", "pending_applied")
+_PENDING: Final = (
+    "pending_rotation",
+    "pending_triggers",
+    "pending_applied",
+    "pending_after_late_read",
+)
 
 ESSENTIAL: Final = (
     "database_id",
@@ -228,6 +233,7 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
                 Reason.parse(pending),
                 values("pending_triggers"),
                 applied=outputs.get("pending_applied") is True,
+                after_late_read=outputs.get("pending_after_late_read") is True,
             )
             if pending
             else None
@@ -296,6 +302,7 @@ def with_pending(outputs: Mapping[str, Any], pending: PendingRotation) -> dict[s
         "pending_rotation": str(pending.reason),
         "pending_triggers": storable(pending.triggers),
         **({"pending_applied": True} if pending.applied else {}),
+        **({"pending_after_late_read": True} if pending.after_late_read else {}),
     }
 
 
