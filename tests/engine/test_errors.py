@@ -145,7 +145,9 @@ def test_a_wait_shows_on_the_resources_row_with_its_reason(rotations: Rotations)
     assert f"{what} is rate limiting requests (429); retrying in " in cache
     assert f"{what} {lost}. Reading the database to check whether the password changed" in cache
     late = "\n".join(diagnostics_of(text, "late"))
-    assert "waiting up to 10 s for the database to accept the new credential" in late
+    other = rotations.database("late")
+    label = f"Redis database {other.name!r} ({other.id})"
+    assert f"waiting up to 10 s for {label} to accept the new credential" in late
     assert "warning" not in text
     assert rotations.resets() == {"cache": 2, "late": 1}
 

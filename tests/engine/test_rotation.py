@@ -211,7 +211,9 @@ def test_a_rotation_is_verified_unless_the_database_cannot_be_reached(
         rotations.declare(name, triggers={"release": "2026-12"})
     rotations.declare("unasked", triggers={"release": "2026-12"}, verify=False)
     text = rotations.up()
-    assert f"warning: {UNREACHABLE}" in diagnostics_of(text, "offline")
+    offline = rotations.database("offline")
+    label = f"Redis database {offline.name!r} ({offline.id})"
+    assert f"warning: {label}: {UNREACHABLE}" in diagnostics_of(text, "offline")
     for name in ("online", "unasked"):
         assert "warning" not in "\n".join(diagnostics_of(text, name))
     found = {

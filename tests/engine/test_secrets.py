@@ -152,7 +152,7 @@ def test_a_run_that_fails_shows_and_stores_no_secret(
     rotations.database("cache").take_offline()
     declare(rotations, "cache", -1)
     (unreachable,) = commands(rotations, canaries, "up")
-    assert "warning: not verified" in unreachable
+    assert ": not verified: " in unreachable
     rotations.stack.set_config("upstash:apiKey", f"{API_KEY} {API_KEY}", secret=True)
     commands(rotations, canaries, "preview")
     rotations.stack.set_config("upstash:apiUrl", f"https://me:{API_KEY}@upstash.invalid")

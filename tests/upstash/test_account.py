@@ -69,7 +69,7 @@ def test_long_verification_is_reported_to_the_reporter_of_the_account(
     with silent_port() as port:
         database = parse_database({**WITH_CREDENTIALS, "endpoint": "127.0.0.1", "port": port})
         account.verify(database, Credentials(), timeout_seconds=0.2)
-    assert reports == ["waiting up to 0.2 s for the database to accept the new credential"]
+    assert reports == [f"waiting up to 0.2 s for {database.label} to accept the new credential"]
 
 
 def prepare_and_wait() -> int:

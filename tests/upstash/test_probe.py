@@ -299,7 +299,7 @@ def test_long_wait_is_reported_and_a_short_one_is_not(
     database = described(emulated, password="wrong-canary")
     for seconds in (0.5, 0.1):
         verify(database, PREVIOUS, timeout_seconds=seconds, report=reports.append)
-    line = "waiting up to 0.5 s for the database to accept the new credential"
+    line = f"waiting up to 0.5 s for {database.label} to accept the new credential"
     assert reports == [line]
 
 

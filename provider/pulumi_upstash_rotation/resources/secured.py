@@ -75,7 +75,9 @@ def secured(reporter: Reporter, call: Callable[[Kept], Resource]) -> Resource:
             raise PartialFailureError(_text(error), resource.id, resource.outputs) from None
         kind = type(error).__name__
     with contextlib.suppress(BaseException):
-        reporter.warning(f"the password was reset and is saved, but then came {kind}")
+        reporter.warning(
+            f"the password of {resource.id} was reset and is saved, but then came {kind}"
+        )
     return resource
 
 

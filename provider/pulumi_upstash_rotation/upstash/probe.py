@@ -103,7 +103,7 @@ def verify(
             findings.append(_not_verified(f"unexpected {type(error).__name__}; please report it"))
 
     try:
-        _in_a_thread(find, timeout_seconds, report)
+        _in_a_thread(find, database.label, timeout_seconds, report)
         if findings:
             return findings[-1]
         return _not_verified(f"the database gave no response within {timeout_seconds:g} s")
@@ -111,7 +111,7 @@ def verify(
         return _not_verified(f"unexpected {type(error).__name__}; please report it")
 
 
-def _in_a_thread(find: Callable[[], None], seconds: float, report: Report) -> None:
+def _in_a_thread(find: Callable[[], None], label: str, seconds: float, report: Report) -> None:
     """Call a function for some time. It has a thread of its own, because DNS has no timeout."""
     thread = threading.Thread(target=find, daemon=True)
     try:
@@ -122,7 +122,7 @@ def _in_a_thread(find: Callable[[], None], seconds: float, report: Report) -> No
     thread.join(min(REPORTED_WAIT_SECONDS, seconds))
     if thread.is_alive() and seconds > REPORTED_WAIT_SECONDS:
         with contextlib.suppress(Exception):  # a lost line is better than a lost password
-            report(f"waiting up to {seconds:g} s for the database to accept the new credential")
+            report(f"waiting up to {seconds:g} s for {label} to accept the new credential")
         thread.join(seconds - REPORTED_WAIT_SECONDS)
 
 

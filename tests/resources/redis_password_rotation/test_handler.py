@@ -299,7 +299,7 @@ def test_verification_that_fails_is_a_warning() -> None:
     upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get=UNCHANGED, verification=found)
     made = create(upstash)
     assert (made.outputs["verified"], made.outputs["verification"]) == (False, found.message)
-    assert upstash.reporter.lines == [("warning", found.message)]
+    assert upstash.reporter.lines == [("warning", f"{LABEL}: {found.message}")]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def _adopt(inputs: KnownInputs, decision: Decision, operation: Operation) -> Res
         operation.reporter.warning(
             f"the password of {database.label} was adopted, but {operations.NOT_RETURNED}"
         )
-    _warn(verification, operation)
+    _warn(database, verification, operation)
     return Resource(inputs.database_id, to_outputs(_with(snapshot, verification)))
 
 
@@ -122,7 +122,7 @@ def update(
             reason = reason or state.pending.reason
     if reason is None:
         if changed and latest.record.verification:
-            _warn(latest.record.verification, operation)
+            _warn(latest.database, latest.record.verification, operation)
         return Resource(id_, to_outputs(replace(latest, pending=None)))
     operations.check_can_be_reset(database, require_credentials=inputs.require_credentials)
     wait()
@@ -192,7 +192,7 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
         raise operations.NewCredentialsUnknownError(
             f"{problem} returns", "run `pulumi up` again to read it"
         )
-    _warn(verification, operation)
+    _warn(done.database, verification, operation)
     return Resource(id_, to_outputs(_with(done, verification)))
 
 
@@ -214,9 +214,9 @@ def _verify(
     )
 
 
-def _warn(verification: Verification, operation: Operation) -> None:
+def _warn(database: Database, verification: Verification, operation: Operation) -> None:
     if not verification.verified and verification.message not in (VERIFY_IS_FALSE, _NOT_KNOWN):
-        operation.reporter.warning(verification.message)
+        operation.reporter.warning(f"{database.label}: {verification.message}")
 
 
 def _rejects(database: Database, verification: Verification | None) -> bool:
