@@ -545,6 +545,8 @@ class Sequence(Judge):
         pending = made.before is not None and "pending_rotation" in made.before.outputs
         certain_before = made.before is not None and made.before.truth.certain
         found_late = pending and (certain_before or self._could_log_in(made))
+        outputs = made.before.outputs if made.before else {}
+        stored, confirmed = index_of(str(outputs.get("password"))), "pending_applied" in outputs
         for call in made.calls:
             # After a reset whose outcome is unclear, a read proves nothing about the one before it.
             certain = not call.sent or call.fault == "status 429"
@@ -556,8 +558,11 @@ class Sequence(Judge):
                     open_credit = 0
                 elif not unclear:
                     known.add(call.shown)
-            if call.operation == "get" and found_late and call.shown not in (None, call.live):
-                known.clear()  # this read was certainly late, so it is nothing to compare with
+            late = call.shown != call.live and found_late
+            # After a page has confirmed a reset that never happened, a read looks late.
+            seems_late = not certain_before and call.shown == stored and confirmed
+            if call.operation == "get" and call.shown is not None and (late or seems_late):
+                known.clear()  # the product knows that it has nothing to compare with
             if call.applied is None:
                 continue
             self.expect(
@@ -589,6 +594,8 @@ class Sequence(Judge):
         )
         if stored is not None and stored < max(truth.seen, default=0):
             resolved = False  # a late read has replaced a newer one
+        if truth.late and not truth.certain:
+            resolved = False  # an unknown password may be from a rotation before
         for call in made.calls:
             if call.operation == "reset":
                 return 1  # no read told
@@ -668,6 +675,9 @@ class Sequence(Judge):
             unsure = applied[-1] if applied else truth.unsure
             keep = not applied and truth.unsure is not None
             certain = any(call.success for call in made.calls if call.applied is not None)
+            first = next(
+                each for each in made.calls if each.operation == "reset" or each.shown is not None
+            )
             return replace(
                 stored,
                 truth=replace(
@@ -675,6 +685,7 @@ class Sequence(Judge):
                     failed=True,
                     unsure=unsure,
                     certain=certain or (keep and truth.certain),
+                    late=first.operation == "get" and first.shown != first.live,
                     failed_triggers=truth.failed_triggers if keep else triggers,
                     tried_triggers=triggers,
                 ),
@@ -706,6 +717,7 @@ class Sequence(Judge):
                 failed=False,
                 unsure=None,
                 certain=False,
+                late=False,
             )
         elif truth.failed and "pending_rotation" not in stored.outputs:
             if truth.unsure is not None or counted:  # perhaps a reset by a user
@@ -715,7 +727,7 @@ class Sequence(Judge):
                     triggers=resolved,
                     counts_from=made.ended_at,
                 )
-            truth = replace(truth, failed=False, unsure=None, certain=False)
+            truth = replace(truth, failed=False, unsure=None, certain=False, late=False)
         return replace(stored, truth=truth)
 
     # --- recovery and judgement ---
@@ -837,7 +849,7 @@ def _essence(stored: Stored, live: list[int]) -> tuple[object, ...]:
         *(truth.rotated, truth.triggers, truth.failed, truth.failed_triggers),
         truth.tried_triggers,
         truth.unsure is not None and now - truth.unsure,
-        truth.certain,
+        *(truth.certain, truth.late),
         sorted(now - each for each in truth.seen),
         sorted(now - each for each in truth.own),
     )
