@@ -303,10 +303,23 @@ def test_a_declaration_that_cannot_work_is_one_error_before_any_reset(
     }.items():
         write_program(stack.project, text)
         assert declaration_error_of(stack) == expected
+    assert upstash_emulator.resets == 0
+    # The program declares two databases, and a transform gives both resources the same one.
+    other = rotation("again", database_id=upstash_emulator.databases[1].id)
+    transform = f"""
+def same(args):
+    return pulumi.ResourceTransformResult({{**args.props, "database_id": {id_!r}}}, args.opts)
+pulumi.runtime.register_resource_transform(same)
+"""
+    write_program(stack.project, transform + cache + other)
+    assert "database_id is the database of another resource in this pro" in failure_of(stack, "up")
+    assert upstash_emulator.resets <= 1  # of the resource that came first
+    stack.destroy()
+    resets = upstash_emulator.resets
     write_program(stack.project, "RedisPasswordRotation.get('read', 'no-such-database')")
     with pytest.raises(PulumiError, match=r"the account has no such database \(404\); nothing"):
         stack.up()
-    assert upstash_emulator.resets == 0
+    assert upstash_emulator.resets == resets
 
 
 def test_a_delete_resets_the_password_when_the_program_asks_and_the_password_is_known(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -402,6 +403,34 @@ def test_host_name_that_does_not_resolve_sends_nothing(
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     url = "https://api.test"
     assert assert_not_sent(new_client(url), url, "could not be reached").transient
+
+
+def test_name_server_that_does_not_respond_is_waited_for_with_a_limit(
+    new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("client", "connection"):
+        name = f"pulumi_upstash_rotation.http.{module}.CONNECT_TIMEOUT_SECONDS"
+        monkeypatch.setattr(name, 0.05)
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: released.wait())
+    url = "https://api.test"
+    assert assert_not_sent(new_client(url), url, "did not connect within 10 s").transient
+    released.set()
+
+
+def test_each_address_of_a_name_is_tried(
+    server: LocalServer, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+
+    def two(host: str, *rest: object) -> list[object]:
+        if host != "localhost":
+            return [*resolve(host, *rest)]  # type: ignore[call-overload]
+        return [found for each in ("127.0.0.2", "127.0.0.1") for found in resolve(each, *rest)]  # type: ignore[call-overload]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    assert new_client(f"http://localhost:{server.port}").send(RESET) == b"{}"
+    assert len(server.received) == 1
 
 
 def test_handshake_without_a_response_sends_nothing(

@@ -10,7 +10,7 @@ from pulumi_upstash_rotation.resources import handler_of
 from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
     RedisPasswordRotationHandler,
 )
-from pulumi_upstash_rotation.resources.seam import Context, Resource
+from pulumi_upstash_rotation.resources.seam import Context, Resource, Run
 
 from ..support.account import ScriptedUpstash
 
@@ -26,7 +26,7 @@ def test_handler_of_an_unknown_resource_is_a_key_error(name: str) -> None:
 
 
 def test_context_of_a_preview_has_no_account_and_no_way_to_get_one() -> None:
-    assert {each.name for each in fields(Context)} == {"now", "reporter", "run"}
+    assert {each.name for each in fields(Context)} == {"now", "reporter", "run", "resource"}
 
 
 def test_context_without_a_run_cannot_be_made() -> None:
@@ -34,6 +34,15 @@ def test_context_without_a_run_cannot_be_made() -> None:
     upstash = ScriptedUpstash()
     with pytest.raises(TypeError, match="run"):
         Context(upstash.clock.now, upstash.reporter)
+
+
+def test_one_resource_of_a_run_can_claim_a_database() -> None:
+    run, key, other = Run(), ("RedisPasswordRotation", "a"), ("RedisPasswordRotation", "b")
+    assert run.claim(key, "first")
+    assert not run.claim(key, "second")
+    assert run.claim(key, "first")
+    assert run.claim(other, "second")
+    assert run.claim(key, None)
 
 
 def test_outputs_are_not_in_the_repr_of_a_resource() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import subprocess
 import sys
 import threading
@@ -72,26 +73,25 @@ def test_long_verification_is_reported_to_the_reporter_of_the_account(
     assert reports == [f"waiting up to 0.2 s for {database.label} to accept the new credential"]
 
 
-def prepare_and_wait() -> int:
-    """Prepare twice as a new process does, and return how many threads that took."""
-    account_module._prepare_to_verify.cache_clear()
-    before = set(threading.enumerate())
-    account = open_account(no_settings, print)
-    started: set[threading.Thread] = set()
-    for _ in range(2):
-        account.prepare_to_verify()
-        started |= set(threading.enumerate()) - before
-    for thread in started:
-        thread.join(30)
-    return len(started)
-
-
 def test_preparation_reads_the_trust_store_once_in_the_background(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
-    monkeypatch.setattr(probe, "trust_store", read.append)
-    assert prepare_and_wait() <= 1
+    go = threading.Event()
+
+    def trust_store(protocol: str) -> None:
+        go.wait()
+        read.append(protocol)
+
+    monkeypatch.setattr(probe, "trust_store", trust_store)
+    account_module._prepare_to_verify.cache_clear()
+    account = open_account(no_settings, print)
+    waits = [account.prepare_to_verify() for _ in range(2)]
+    assert read == []
+    go.set()
+    for wait in waits:
+        wait()
+    account_module._prepare_to_verify.cache_clear()
     assert read == ["redis"]
 
 
@@ -115,7 +115,9 @@ def test_preparation_that_fails_is_silent(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
-    prepare_and_wait()
+    account_module._prepare_to_verify.cache_clear()
+    open_account(no_settings, print).prepare_to_verify()()
+    account_module._prepare_to_verify.cache_clear()
     assert trust_store.cache_info().currsize == 0
     assert capfd.readouterr() == ("", "")
 
@@ -161,12 +163,12 @@ def test_file_of_the_project_with_the_name_of_a_library_is_stated_before_any_req
 def test_verification_is_prepared_where_no_thread_can_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
     read: list[str] = []
     monkeypatch.setattr(probe, "trust_store", read.append)
-    monkeypatch.setattr(threading.Thread, "start", fail)
+    monkeypatch.setattr(_thread, "start_new_thread", fail)
     account_module._prepare_to_verify.cache_clear()
     open_account(no_settings, print).prepare_to_verify()()
     account_module._prepare_to_verify.cache_clear()

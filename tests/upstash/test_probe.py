@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import socket
 import threading
@@ -329,12 +330,21 @@ def test_no_exception_leaves_a_verification(
 def test_verification_runs_without_a_thread_where_none_can_start(
     emulated: EmulatedDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", fail)
+    monkeypatch.setattr(_thread, "start_new_thread", fail)
     expected = "Redis accepts the new password and rejects the previous one"
     assert verified(described(emulated)) == Verification(verified=True, message=expected)
+
+
+def test_verification_ends_where_its_thread_dies_before_it_begins(
+    emulated: EmulatedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory may run out just then. `threading.Thread.start()` would wait for ever."""
+    monkeypatch.setattr(_thread, "start_new_thread", lambda *_: 1)
+    found = verify(described(emulated), PREVIOUS, timeout_seconds=0.2, report=print)
+    assert found == not_verified("the database gave no response within 0.2 s")
 
 
 def test_report_that_fails_does_not_end_the_verification(

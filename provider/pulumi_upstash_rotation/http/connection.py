@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import socket
 import ssl
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -20,11 +21,19 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import LocationValueError, NewConnectionError, ProxyError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ProxyError,
+)
+from urllib3.util.connection import allowed_gai_family
 
 from pulumi_upstash_rotation._version import __version__
 from pulumi_upstash_rotation.errors import ConfigurationError
 
+from . import background
 from .urls import is_loopback
 from .wire import BoundedResponse, BoundedTLSSocket, current_attempt
 
@@ -115,6 +124,49 @@ class _Connection(HTTPConnection):
         super().connect()
         attempt.may_be_sent = True
 
+    def _new_conn(self) -> socket.socket:
+        """Return a connected socket. urllib3 would wait for a name server without a limit."""
+        name, last = self._dns_host, None
+        try:
+            for address in self._addresses():
+                self._dns_host = address
+                try:
+                    return super()._new_conn()
+                except HTTPError as error:
+                    last = error
+        finally:
+            self._dns_host = name  # TLS checks the certificate for it
+        raise last or NewConnectionError(self, "no address")
+
+    def _addresses(self) -> list[str]:
+        """Return the addresses of the host.
+
+        Raises:
+            NewConnectionError: It has none.
+            ConnectTimeoutError: The name server did not respond in time.
+        """
+        found: list[str | Exception] = []
+
+        def resolve() -> None:
+            try:
+                results = socket.getaddrinfo(
+                    self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM
+                )
+                found.extend(dict.fromkeys(str(result[4][0]) for result in results))
+            except (OSError, UnicodeError) as error:
+                found.append(error)
+
+        try:
+            ended = background.start(resolve)
+        except (RuntimeError, MemoryError):  # no more threads: a name server may hold this one up
+            resolve()
+        else:
+            if not ended(CONNECT_TIMEOUT_SECONDS):
+                raise ConnectTimeoutError(self, "the name server did not respond in time")
+        if not found or isinstance(found[0], Exception):
+            raise NewConnectionError(self, "the name cannot be resolved")
+        return [each for each in found if isinstance(each, str)]
+
 
 class _TLSConnection(_Connection, HTTPSConnection):
     pass
@@ -165,10 +217,10 @@ def _socks_pools() -> dict[str, type[HTTPConnectionPool]]:
     from urllib3.contrib import socks
 
     class Connection(_Connection, socks.SOCKSConnection):
-        pass
+        _new_conn = socks.SOCKSConnection._new_conn  # noqa: SLF001  the proxy may resolve the name
 
     class TLSConnection(_TLSConnection, socks.SOCKSHTTPSConnection):
-        pass
+        _new_conn = socks.SOCKSConnection._new_conn  # noqa: SLF001  same
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection

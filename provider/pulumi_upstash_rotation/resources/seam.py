@@ -6,6 +6,7 @@ knows no engine and reads no clock.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,11 +39,31 @@ class Run:
         declared: What this run's program declares, each as its type and the id of its database.
         rotated: Those whose credential this run has reset.
         failed: Those whose create or update has failed in this run.
+        claimed: Those that a resource has claimed, alone and with the address of that resource.
     """
 
-    declared: set[tuple[str, str]] = field(default_factory=set)
-    rotated: set[tuple[str, str]] = field(default_factory=set)
-    failed: set[tuple[str, str]] = field(default_factory=set)
+    declared: set[tuple[str, ...]] = field(default_factory=set)
+    rotated: set[tuple[str, ...]] = field(default_factory=set)
+    failed: set[tuple[str, ...]] = field(default_factory=set)
+    claimed: set[tuple[str, ...]] = field(default_factory=set)
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, init=False, repr=False, compare=False
+    )
+
+    def claim(self, key: tuple[str, str], resource: str | None) -> bool:
+        """Record that a resource declares a database. Return False if another one has done so.
+
+        Args:
+            key: Type of the resource, and the id of the database.
+            resource: Address of the resource. Without an address it claims nothing.
+        """
+        if resource is None:
+            return True
+        with self._lock:
+            if key not in self.claimed:
+                self.claimed.add(key)
+                self.claimed.add((*key, resource))
+            return (*key, resource) in self.claimed
 
 
 @dataclass(frozen=True)
@@ -55,11 +76,13 @@ class Context:
         now: Returns the current time, in UTC.
         reporter: Shows lines to users.
         run: The current run of the engine.
+        resource: The engine's address of the resource, such as its URN. None if it is not known.
     """
 
     now: Callable[[], datetime]
     reporter: Reporter
     run: Run
+    resource: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import threading
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pulumi_upstash_rotation.errors import ConfigurationError
+from pulumi_upstash_rotation.http import background
 from pulumi_upstash_rotation.values import Verification
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .database import Database
     from .developer_api import DeveloperApi
     from .settings import Settings
+
+
+LOAD_SECONDS: Final = 30.0
+"""Maximum time to wait for the libraries of a verification."""
 
 
 class Verify(Protocol):
@@ -47,7 +51,7 @@ class Account:
 
     open_api: Callable[[], DeveloperApi]
     verify: Verify
-    prepare_to_verify: Callable[[], Callable[[], None]]
+    prepare_to_verify: Callable[[], Callable[[], object]]
 
     @property
     def api(self) -> DeveloperApi:
@@ -100,15 +104,14 @@ def _not_loaded(error: Exception) -> str:
 
 
 @functools.cache
-def _prepare_to_verify() -> Callable[[], None]:
+def _prepare_to_verify() -> Callable[[], object]:
     """Import the libraries of a verification, and read the trust store, during the requests."""
-    thread = threading.Thread(target=_load, daemon=True)
     try:
-        thread.start()
+        ended = background.start(_load)
     except (RuntimeError, MemoryError):  # no more threads
         _load()
         return lambda: None
-    return thread.join
+    return lambda: ended(LOAD_SECONDS)
 
 
 def _load() -> None:

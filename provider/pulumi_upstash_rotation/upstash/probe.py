@@ -9,7 +9,6 @@ import contextlib
 import json
 import logging
 import ssl
-import threading
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from tenacity import Retrying, retry_if_result, stop_before_delay, wait_exponent
 from urllib3.exceptions import HTTPError
 
 from pulumi_upstash_rotation.errors import ConfigurationError
+from pulumi_upstash_rotation.http import background
 from pulumi_upstash_rotation.http.connection import causes, new_session, trust_store
 from pulumi_upstash_rotation.http.wire import read_body, start_attempt
 from pulumi_upstash_rotation.values import Verification
@@ -113,17 +113,15 @@ def verify(
 
 def _in_a_thread(find: Callable[[], None], label: str, seconds: float, report: Report) -> None:
     """Call a function for some time. It has a thread of its own, because DNS has no timeout."""
-    thread = threading.Thread(target=find, daemon=True)
     try:
-        thread.start()
+        ended = background.start(find)
     except (RuntimeError, MemoryError):  # no more threads: DNS may then hold the caller up
         find()
         return
-    thread.join(min(REPORTED_WAIT_SECONDS, seconds))
-    if thread.is_alive() and seconds > REPORTED_WAIT_SECONDS:
+    if not ended(min(REPORTED_WAIT_SECONDS, seconds)) and seconds > REPORTED_WAIT_SECONDS:
         with contextlib.suppress(Exception):  # a lost line is better than a lost password
             report(f"waiting up to {seconds:g} s for {label} to accept the new credential")
-        thread.join(seconds - REPORTED_WAIT_SECONDS)
+        ended(seconds - REPORTED_WAIT_SECONDS)
 
 
 def _not_verified(why: str) -> Verification:

@@ -60,7 +60,7 @@ def test_soft_limit_rises_to_the_hard_one_as_far_as_the_machine_allows(
 
 @pytest.mark.parametrize(
     ("limit", "calls"),
-    [(None, 256), (1 << 16, 256), (0, 1), (72, 4), (256, 27), (1024, 123)],
+    [(None, 256), (1 << 16, 256), (0, 1), (72, 2), (256, 19), (1024, 89)],
 )
 def test_limit_bounds_the_calls_at_once(
     limit: int | None, calls: int, monkeypatch: pytest.MonkeyPatch
@@ -79,7 +79,8 @@ def test_open_descriptors_are_counted() -> None:
 
 def test_free_descriptors_are_checked_and_given_back() -> None:
     before = descriptors._open_now()
-    descriptors.check_free()
+    with descriptors.reserved():
+        assert descriptors._open_now() == before + 3
     assert descriptors._open_now() == before
 
 
@@ -94,7 +95,8 @@ try:
 except OSError:
     os.close(held.pop())
 try:
-    descriptors.check_free()
+    with descriptors.reserved():
+        print("started")
 except Exception as error:
     print(f"{type(error).__name__}: {error}")
 os.close(os.open(os.devnull, os.O_RDONLY))
@@ -130,3 +132,25 @@ def test_slots_bound_the_calls_at_once() -> None:
         assert third.wait(60)
     for thread in threads:
         thread.join(60)
+
+
+EXHAUSTED_DURING_A_CALL = """
+import asyncio, os, resource
+from pulumi_upstash_rotation.frontends.engine import descriptors
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+with descriptors.reserved():
+    try:
+        while True:
+            os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        pass
+asyncio.new_event_loop().close()
+print("sent")
+"""
+
+
+def test_the_sdk_can_send_outputs_after_a_call_that_found_no_more_descriptors() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EXHAUSTED_DURING_A_CALL], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "sent\n"

@@ -475,6 +475,26 @@ def test_after_a_late_read_an_unknown_password_does_not_prove_a_later_reset() ->
     assert "pending_after_late_read" not in done.outputs
 
 
+def test_a_database_that_another_resource_declares_is_not_reset() -> None:
+    """A transform may give two resources the same database, which the program cannot see."""
+    upstash, run = ScriptedUpstash(reset=WITH_CREDENTIALS, get=UNCHANGED), Run()
+    first, second = (
+        replace(upstash.operation(run), resource=name) for name in ("urn:first", "urn:second")
+    )
+    arguments = arguments_of({"a": 2})
+    assert HANDLER.check(arguments, first) == []
+    (problem,) = HANDLER.check(arguments, second)
+    assert "database_id is the database of another resource in this program" in str(problem)
+    with pytest.raises(InvalidInputError, match="this resource has changed nothing"):
+        HANDLER.create(arguments, second)
+    with pytest.raises(InvalidInputError, match="this resource has changed nothing"):
+        HANDLER.update(DATABASE_ID, STORED, arguments, second)
+    assert upstash.calls == []
+    assert HANDLER.check(arguments_of(database_id=UNKNOWN), second) == []
+    HANDLER.create(arguments, first)
+    assert upstash.calls.count("reset") == 1
+
+
 def test_update_that_cannot_read_leaves_a_pending_rotation_pending() -> None:
     """An error that is no partial failure leaves the state as it is."""
     upstash = ScriptedUpstash(get=AWAY)

@@ -57,11 +57,11 @@ from pulumi_upstash_rotation.values import mark_unknown
 from . import sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pulumi.dynamic import ConfigureRequest
 
-    from pulumi_upstash_rotation.resources.seam import Handler, Operation
+    from pulumi_upstash_rotation.resources.seam import Context, Handler, Operation
 
 _LOG: Final = logging.getLogger(__name__)
 _SLOTS: Final = descriptors.Slots(MOST_MAX_CONCURRENCY)
@@ -122,7 +122,7 @@ class DynamicProvider(ResourceProvider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Report every wrong argument and setting, already in a preview."""
         arguments = _plain(news)
-        problems: list[RotationError] = [*self.handler.check(arguments, new_context(_Row()))]
+        problems: list[RotationError] = [*self.handler.check(arguments, _context())]
         if not problems:
             problems += unstorable(arguments, self.handler.essential)
         try:
@@ -135,7 +135,7 @@ class DynamicProvider(ResourceProvider):
     @_guarded
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
         """Return whether an update would do something."""
-        diff = self.handler.diff(olds, _plain(news), new_context(_Row()))
+        diff = self.handler.diff(olds, _plain(news), _context())
         # None lets the engine find the changed inputs, so that it can show them.
         changes = (None if diff.by_input else True) if diff.changes else False
         return DiffResult(changes=changes, replaces=list(diff.replaces) or None)
@@ -143,16 +143,14 @@ class DynamicProvider(ResourceProvider):
     @_guarded
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the resource. The SDK never calls this in a preview."""
-        with _SLOTS.one():
-            _prepare_call()
+        with _SLOTS.one(), _prepared():
             made = self.handler.create(_plain(props), self._operation())
             return CreateResult(made.id, self._delivered(made.outputs))
 
     @_guarded
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Make the change that `diff()` found. The SDK never calls this in a preview."""
-        with _SLOTS.one():
-            _prepare_call()
+        with _SLOTS.one(), _prepared():
             made = self.handler.update(id_, olds, _plain(news), self._operation())
             return UpdateResult(self._delivered(made.outputs))
 
@@ -172,7 +170,8 @@ class DynamicProvider(ResourceProvider):
             self.handler.delete(props, self._operation())
 
     def _operation(self) -> Operation:
-        return new_operation(_Row(), self._settings)
+        row = _Row()
+        return new_operation(row, row.urn, self._settings)
 
     def _settings(self) -> Settings:
         return resolve_settings(self._config, os.environ)
@@ -228,8 +227,9 @@ def _prepare_process() -> None:
     sdk.serve_at_once(calls)
 
 
-def _prepare_call() -> None:
-    """Check what the end of a call needs, before the call can change something.
+@contextlib.contextmanager
+def _prepared() -> Iterator[None]:
+    """Check what the end of a call needs before the call can change something, and hold it.
 
     Raises:
         ConfigurationError: It is not available.
@@ -239,20 +239,26 @@ def _prepare_call() -> None:
     except Exception as error:  # noqa: BLE001  whatever it is, nothing has changed yet
         what = shadows.hidden() or f"outputs cannot be sent to Pulumi ({type(error).__name__})"
         raise ConfigurationError(f"{what}; nothing has changed") from None
-    descriptors.check_free()
+    with descriptors.reserved():
+        yield
+
+
+def _context() -> Context:
+    row = _Row()
+    return new_context(row, row.urn)
 
 
 class _Row:
     """Reports on the row of the resource whose call created it."""
 
     def __init__(self) -> None:
-        self._urn = sdk.urn_of_call()
+        self.urn = sdk.urn_of_call()
 
     def info(self, message: str) -> None:
-        log.show("info", message, self._urn)
+        log.show("info", message, self.urn)
 
     def warning(self, message: str) -> None:
-        log.show("warning", message, self._urn)
+        log.show("warning", message, self.urn)
 
 
 def _plain(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,9 +25,14 @@ _RUN = Run()
 """The run of this process. The engine starts a new provider process for each run."""
 
 
-def new_context(reporter: Reporter) -> Context:
-    """Return the context of a call that must change nothing."""
-    return Context(_now, reporter, _RUN)
+def new_context(reporter: Reporter, resource: str | None) -> Context:
+    """Return the context of a call that must change nothing.
+
+    Args:
+        reporter: Shows users lines.
+        resource: URN of the resource. None if it is not known.
+    """
+    return Context(_now, reporter, _RUN, resource=resource)
 
 
 def share_run(address: str) -> None:
@@ -36,16 +41,19 @@ def share_run(address: str) -> None:
     _RUN = shared_run(address)
 
 
-def new_operation(reporter: Reporter, settings: Callable[[], Settings]) -> Operation:
+def new_operation(
+    reporter: Reporter, resource: str | None, settings: Callable[[], Settings]
+) -> Operation:
     """Return the context of a call that may change something.
 
     Args:
         reporter: Shows users lines.
+        resource: URN of the resource. None if it is not known.
         settings: Returns the account's settings. The account calls it only before a request.
     """
     account = open_account(settings, reporter.info)
     account = replace(account, open_api=_checked(account.open_api))
-    return Operation(_now, reporter, _RUN, account, time.sleep)
+    return Operation(_now, reporter, _RUN, account, time.sleep, resource=resource)
 
 
 def _checked(open_api: Callable[[], DeveloperApi]) -> Callable[[], DeveloperApi]:

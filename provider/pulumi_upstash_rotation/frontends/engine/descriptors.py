@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import resource
 
-PER_CALL: Final = 8
+PER_CALL: Final = 11
 """Maximum number of descriptors that one call holds at once."""
+
+_FOR_THE_SDK: Final = 3
+"""Descriptors of the event loop that the SDK opens after a call, to send the outputs."""
 
 RESERVE: Final = 24
 """Descriptors for all calls together: files that are being imported, the connection to the engine,
@@ -65,21 +68,26 @@ def calls_at_once(limit: int | None, most: int) -> int:
     return max(1, min(most, (limit - _open_now() - RESERVE) // PER_CALL))
 
 
-def check_free() -> None:
-    """Check that one call finds its descriptors.
+@contextlib.contextmanager
+def reserved() -> Iterator[None]:
+    """Check that one call finds its descriptors, and hold those of the SDK until its end.
 
     Raises:
         ConfigurationError: There are too few.
     """
     held: list[int] = []
     try:
-        while len(held) < PER_CALL:
-            held.append(os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        raise ConfigurationError(
-            "too few file descriptors are free, so the call was not started; nothing has changed. "
-            "Raise the limit (`ulimit -n 1024`), then run the command again"
-        ) from None
+        try:
+            while len(held) < PER_CALL:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            raise ConfigurationError(
+                "too few file descriptors are free, so the call was not started; nothing has "
+                "changed. Raise the limit (`ulimit -n 1024`), then run the command again"
+            ) from None
+        while len(held) > _FOR_THE_SDK:
+            os.close(held.pop())
+        yield
     finally:
         for each in held:
             os.close(each)

@@ -35,10 +35,10 @@ def shared_run(address: str) -> Run:
         file = _open(_folder() / _digest(address))
     except (AttributeError, ImportError, OSError):  # Windows lacks users and locks like these
         return Run()
-    return Run(*(_SharedKeys(file, name) for name in ("declared", "rotated", "failed")))
+    return Run(*(_SharedKeys(file, name) for name in ("declared", "rotated", "failed", "claimed")))
 
 
-class _SharedKeys(set[tuple[str, str]]):
+class _SharedKeys(set[tuple[str, ...]]):
     """A set of keys to which other processes may add, and from which they may remove."""
 
     def __init__(self, file: int, name: str) -> None:
@@ -46,7 +46,7 @@ class _SharedKeys(set[tuple[str, str]]):
         self._file = file
         self._name = name
 
-    def add(self, key: tuple[str, str], /) -> None:
+    def add(self, key: tuple[str, ...], /) -> None:
         super().add(key)
         self._write("+", key)
 

@@ -196,7 +196,7 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
     return Resource(id_, to_outputs(_with(done, verification)))
 
 
-def _prepared(inputs: KnownInputs, operation: Operation) -> Callable[[], None]:
+def _prepared(inputs: KnownInputs, operation: Operation) -> Callable[[], object]:
     """Start to load what a verification needs. Return a function that waits until that is done."""
     return operation.account.prepare_to_verify() if inputs.verify else lambda: None
 

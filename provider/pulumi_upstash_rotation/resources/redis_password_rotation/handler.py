@@ -40,13 +40,16 @@ from .state import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pulumi_upstash_rotation.resources.seam import Run
     from pulumi_upstash_rotation.resources.secured import Kept
 
 _LOG: Final = logging.getLogger(__name__)
 
 CLOCK_TOLERANCE: Final = timedelta(hours=1)
 """A last rotation may be dated so much later than now, because clocks differ."""
+DUPLICATE: Final = (
+    "is the database of another resource in this program. Each rotation would revoke the other's "
+    "password. Keep one; this resource has changed nothing"
+)
 
 
 class RedisPasswordRotationHandler:
@@ -56,9 +59,15 @@ class RedisPasswordRotationHandler:
     essential = ESSENTIAL
 
     def check(self, arguments: Mapping[str, Any], context: Context) -> list[InvalidInputError]:
-        """Return every argument that is not allowed, and record what the program declares."""
+        """Return every argument that is not allowed, and record what the program declares.
+
+        The program finds most duplicates before. It cannot see what a transform has changed.
+        """
         context.run.declared.add(_key(arguments))
-        return find_problems(CHECKS, arguments)
+        problems = find_problems(CHECKS, arguments)
+        if not problems and not _claimed(arguments, context):
+            problems.append(InvalidInputError("database_id", DUPLICATE))
+        return problems
 
     def diff(
         self, outputs: Mapping[str, Any], arguments: Mapping[str, Any], context: Context
@@ -106,7 +115,7 @@ class RedisPasswordRotationHandler:
         operation = context
 
         def call(kept: Kept) -> Resource:
-            with _recorded(operation.run, arguments):
+            with _recorded(operation, arguments):
                 return changes.create(parse_known(arguments), operation, kept)
 
         return secured(operation.reporter, call)
@@ -156,7 +165,7 @@ class RedisPasswordRotationHandler:
         operation = context
 
         def call(kept: Kept) -> Resource:
-            with _recorded(operation.run, arguments):
+            with _recorded(operation, arguments):
                 return changes.update(id_, outputs, parse_known(arguments), operation, kept)
 
         return secured(operation.reporter, call)
@@ -212,11 +221,23 @@ def _key(arguments: Mapping[str, Any]) -> tuple[str, str]:
     return NAME, str(arguments.get("database_id"))
 
 
+def _claimed(arguments: Mapping[str, Any], context: Context) -> bool:
+    """Return whether no other resource of this run declares the database."""
+    known = isinstance(arguments.get("database_id"), str)
+    return not known or context.run.claim(_key(arguments), context.resource)
+
+
 @contextlib.contextmanager
-def _recorded(run: Run, arguments: Mapping[str, Any]) -> Iterator[None]:
-    """Record in the run that it declares a database, and whether the call failed."""
-    key = _key(arguments)
+def _recorded(operation: Operation, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Record in the run that it declares a database, and whether the call failed.
+
+    Raises:
+        InvalidInputError: Another resource declares the database.
+    """
+    run, key = operation.run, _key(arguments)
     run.declared.add(key)
+    if not _claimed(arguments, operation):
+        raise InvalidInputError("database_id", DUPLICATE)
     try:
         yield
     except BaseException:
