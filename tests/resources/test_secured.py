@@ -13,6 +13,7 @@ from pulumi_upstash_rotation.resources.secured import MAY_HAVE_CHANGED, Kept, se
 from ..support.account import RecordingReporter
 
 PENDING = Resource("id", {"pending_rotation": "create"})
+APPLIED = Resource("id", {"pending_rotation": "create", "pending_applied": True})
 DONE = Resource("id", {"password": "canary"})
 ERRORS: list[BaseException] = [
     MemoryError("canary"),
@@ -27,7 +28,7 @@ ERRORS: list[BaseException] = [
 @pytest.mark.parametrize("error", [*ERRORS, AuthenticationError("no", status=401)])
 def test_error_before_a_reset_is_raised_as_it_is(error: BaseException) -> None:
     def call(kept: Kept) -> Resource:
-        kept.pending(PENDING)
+        kept.pending(PENDING, APPLIED)
         kept.nothing()
         raise error
 
@@ -39,7 +40,7 @@ def test_error_before_a_reset_is_raised_as_it_is(error: BaseException) -> None:
 @pytest.mark.parametrize("error", ERRORS)
 def test_any_error_after_a_reset_carries_the_pending_rotation(error: BaseException) -> None:
     def call(kept: Kept) -> Resource:
-        kept.pending(PENDING)
+        kept.pending(PENDING, APPLIED)
         raise error
 
     with pytest.raises(PartialFailureError) as raised:
@@ -48,9 +49,21 @@ def test_any_error_after_a_reset_carries_the_pending_rotation(error: BaseExcepti
     assert str(raised.value) == f"unexpected {type(error).__name__}; {MAY_HAVE_CHANGED}"
 
 
+def test_any_error_after_an_applied_reset_carries_that_it_was_applied() -> None:
+    def call(kept: Kept) -> Resource:
+        kept.pending(PENDING, APPLIED)
+        kept.complete(DONE)
+        kept.applied()  # the credentials were those of a late read
+        raise MemoryError
+
+    with pytest.raises(PartialFailureError) as raised:
+        secured(RecordingReporter(), call)
+    assert raised.value.outputs == APPLIED.outputs
+
+
 def test_error_of_this_package_keeps_its_text() -> None:
     def call(kept: Kept) -> Resource:
-        kept.pending(PENDING)
+        kept.pending(PENDING, APPLIED)
         raise AuthenticationError("the reason", status=401)
 
     with pytest.raises(PartialFailureError, match="^the reason$"):
@@ -68,7 +81,7 @@ def test_any_error_once_the_credentials_are_known_returns_them(
     error: BaseException, reporter: Any
 ) -> None:
     def call(kept: Kept) -> Resource:
-        kept.pending(PENDING)
+        kept.pending(PENDING, APPLIED)
         kept.complete(DONE)
         raise error
 

@@ -22,7 +22,7 @@ from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation
 from pulumi_upstash_rotation.upstash import credentials, database, developer_api, response
 
 from . import engine
-from .plan import Fault, Plan, Step
+from .plan import Fault, Foreign, Plan, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,6 +180,118 @@ def _no_login_decides() -> Iterator[None]:
         yield
 
 
+def _earlier_is_the_stored_one(
+    real: Callable[..., tuple[Reconciliation, state.Snapshot]],
+) -> Callable[..., tuple[Reconciliation, state.Snapshot]]:
+    def compare(*args: Any, **options: Any) -> Any:
+        found, snapshot = real(*args, **options)
+        return (Reconciliation.SAME if found is Reconciliation.EARLIER else found), snapshot
+
+    return compare
+
+
+def _indeterminate(*_: object) -> Reconciliation:
+    return Reconciliation.INDETERMINATE
+
+
+def _rotate_with(*, applied: bool) -> Callable[..., Any]:
+    real = changes._rotate
+    return lambda *args, **options: real(*args, **{**options, "applied": applied})
+
+
+def _counts_from_anything(record: state.RotationRecord) -> Any:
+    return record.rotated_at or record.adopted_at or engine.START
+
+
+def _due_by_trigger_only(inputs: Any, record: Any, **options: Any) -> Any:
+    return _DECIDE(replace(inputs, rotation_days=None, rotation_schedule=None), record, **options)
+
+
+@contextmanager
+def _nothing_is_due_by_time() -> Iterator[None]:
+    with (
+        patch.object(handler, "decide", _due_by_trigger_only),
+        patch.object(changes, "decide", _due_by_trigger_only),
+    ):
+        yield
+
+
+def _same_is_done(
+    real: Callable[..., tuple[Reconciliation, state.Snapshot]],
+) -> Callable[..., tuple[Reconciliation, state.Snapshot]]:
+    """Let any password that a read returns prove the pending rotation."""
+
+    def compare(found: database.Database, before: state.State, **options: Any) -> Any:
+        if before.pending and found.credentials.password:
+            before = replace(before, pending=replace(before.pending, applied=True))
+            before = replace(before, credentials=credentials.Credentials(), earlier=())
+        return real(found, before, **options)
+
+    return compare
+
+
+_REVERTED: Final = Plan(
+    arguments=(("verify", False),),
+    steps=(
+        Step("up"),
+        Step("up", ("new release",)),
+        Step(
+            "up",
+            ("new release",),
+            resets=(Fault("closed", applied=True, times=3),),
+            reads=(Fault("stale", by=0), Fault("closed", times=99)),
+        ),
+        Step("up", ("old release",), reads=(Fault("stale", by=4),)),
+    ),
+)
+"""A pending rotation that has happened, a reverted program, and a late read."""
+
+_NEVER_ROTATED: Final = Plan(
+    steps=(
+        Step("up", resets=(Fault("closed", times=3),)),
+        Step("up", ("no trigger",)),
+    ),
+)
+"""A first rotation that has not happened, and a program without triggers."""
+
+_FIRST: Final = Step("up", data_plane="late")
+_SECOND: Final = Step(
+    "up",
+    resets=(Fault("closed"), Fault("status", 401)),
+    reads=(Fault("stale", by=1), Fault("closed", times=99)),
+)
+_APPLIED: Final = Plan(steps=(_FIRST, _SECOND, Step("up")))
+"""A rotation that has happened, a late read, and a further reset that has not happened."""
+
+_NOT_MINE: Final = Plan(
+    arguments=(("rotate_on_delete", True),),
+    steps=(
+        Step("up"),
+        Step(
+            "destroy",
+            events=("a user resets in the console",),
+            reads=(Fault("stale", by=1),),
+        ),
+    ),
+)
+"""A deletion whose late read returns the stored password, although a user has made another."""
+
+_INTERRUPTED: Final = Plan(
+    arguments=(("verify", False),),
+    steps=(
+        Step("up"),
+        Step(
+            "up",
+            ("new release",),
+            resets=(Fault("shape", shape="not JSON", applied=True),),
+            reads=(Fault("stale", by=0), Fault("stale", by=1)),
+            foreign=Foreign("sleep"),
+        ),
+        Step("up", ("old release",), reads=(Fault("stale", by=1),)),
+    ),
+)
+"""A reset with a success status, an exception from nowhere, and a late read."""
+
 _LATE_UNKNOWN: Final = Plan(
     steps=(
         Step("up", ("verify off",)),
@@ -190,6 +302,7 @@ _LATE_UNKNOWN: Final = Plan(
 """A pending rotation, and a late read of a password that its resource has never known."""
 
 _WITH_PENDING: Final = changes.with_pending
+_DECIDE: Final = changes.decide
 
 SAFEGUARDS: Final = (
     Safeguard("a guard around create and update", _replace(handler, "secured", _unguarded)),
@@ -239,5 +352,35 @@ SAFEGUARDS: Final = (
     Safeguard(
         "a pending rotation knows that it happened", _replace(changes, "with_pending", _unapplied)
     ),
+    Safeguard(
+        "... also after an exception", _replace(secured.Kept, "applied", _nothing), _INTERRUPTED
+    ),
+    Safeguard(
+        "... also after a late read",
+        _replace(changes, "_rotate", _rotate_with(applied=False)),
+        _APPLIED,
+    ),
+    Safeguard(
+        "... but no later one that is due",
+        _replace(changes, "_rotate", _rotate_with(applied=True)),
+        replace(_APPLIED, steps=(_FIRST, replace(_SECOND, changes=("new release",)), Step("up"))),
+    ),
+    Safeguard(
+        "an earlier password resolves nothing",
+        _replace(operations, "compare", _earlier_is_the_stored_one(operations.compare)),
+        _REVERTED,
+    ),
+    Safeguard(
+        "a known password proves no rotation",
+        _replace(operations, "compare", _same_is_done(operations.compare)),
+    ),
+    Safeguard(
+        "a first rotation is due until it has happened",
+        _replace(state.RotationRecord, "counts_from", property(_counts_from_anything)),
+        _NEVER_ROTATED,
+    ),
+    Safeguard("age and schedule make a rotation due", _nothing_is_due_by_time),
+    Safeguard("a deletion logs in", _replace(operations, "_try_stored", _indeterminate)),
+    Safeguard("... whatever it reads", _replace(operations, "is_rejected", _never), _NOT_MINE),
 )
 """All of them."""

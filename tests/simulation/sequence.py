@@ -289,6 +289,7 @@ class Sequence(Judge):
         world.begin(step)
         _CLIENTS.start(world)
         first_line, first_hit, calls = len(world.lines), len(world.hits), len(world.calls)
+        began = world.seconds
         command = Command(_CLIENTS, self.stack, step, self)
         names = frozenset(program)
         match step.command:
@@ -317,7 +318,24 @@ class Sequence(Judge):
             self.expect(CANARY not in line, "a message shows a secret", line)
             self.say(f"    {severity}: {line}")
         self._after(step, command, program, calls)
+        if step.command.startswith("up") and not (command.failed or command.killed):
+            self._judge_success(step, program, began)
         return command
+
+    def _judge_success(self, step: Step, program: Program, began: float) -> None:
+        """Judge that a successful `up` has left nothing undone."""
+        for name, arguments in program.items():
+            if step.command == "up --target" and name != self.name:
+                continue
+            stored = self.stack.resources[name]
+            self.expect(stored.truth.rotated, "a first rotation is skipped", name)
+            self.expect(
+                not _due(stored.truth, arguments, began), "a rotation that is due is skipped", name
+            )
+            self.expect(
+                stored.outputs["rotate_on_delete"] is arguments.get("rotate_on_delete", False),
+                "the state does not hold rotate_on_delete",
+            )
 
     def _after(self, step: Step, command: Command, program: Program, calls: int) -> None:
         databases = [each.database for each in self.stack.resources.values()]
@@ -358,6 +376,11 @@ class Sequence(Judge):
             for name in CREDENTIALS if outputs else ():
                 value = str((outputs or {}).get(name, ""))
                 self.expect("***" not in value, "a masked value is stored", made.method)
+            numbers = {
+                str((outputs or {}).get(name, "-")).split("-")[-1 - (name == "password")]
+                for name in CREDENTIALS
+            }
+            self.expect(len(numbers - {""}) <= 1, "tokens and password are not of one reset")
         if made.method == "delete":
             self._judge_deletion(command, made, applied)
         self.makers.update({(made.database, each): made.name for each in applied})
@@ -367,6 +390,8 @@ class Sequence(Judge):
         found = made.partial if made.outputs is None else made.outputs
         if not made.saved:
             return
+        if found is not None and made.name != "get":
+            self._judge_count(made, found, applied)
         if made.method == "read":
             self._judge_read(made)
             return
@@ -399,6 +424,27 @@ class Sequence(Judge):
             self.outside.add(made.database)  # nobody could know; a refresh finds it
         if made.error is None and not pending:
             self._judge_record(made, found)
+            last = made.calls[-1]
+            self.expect(
+                password is not None or (last.operation == "get" and last.success),
+                "nobody reads the new password",
+            )
+
+    def _judge_count(self, made: Made, found: Mapping[str, Any], applied: list[int]) -> None:
+        """Judge which rotations count. Only a reset does, or a password that nobody knew before."""
+        before = made.before.outputs if made.before else {}
+        first, later = _unknown_before(made)
+        most = int("pending_rotation" in before and first)
+        password = index_of(str(found.get("password")))
+        own = made.before is not None and password in made.before.truth.own
+        resolved = "pending_rotation" in before and "pending_rotation" not in found
+        least = int(resolved and own and password not in _seen_before(made) and not applied)
+        if made.method != "read" and "pending_rotation" not in found:
+            least += int(bool(applied))
+            most += int(bool(applied) or later)
+        counted = int(found.get("rotation_count", 0)) - int(before.get("rotation_count", 0))
+        self.expect(least <= counted, "a reset is not counted")
+        self.expect(counted <= most, "a rotation is counted without a reset")
 
     def _judge_record(self, made: Made, outputs: Mapping[str, Any]) -> None:
         """Judge what the record says about a rotation that succeeded."""
@@ -420,7 +466,7 @@ class Sequence(Judge):
             self.expect(
                 "rotated_at" not in outputs or not adopts, "an adopted password claims to be new"
             )
-            self.expect(adopts or self._counted_by_mistake(made), "a first rotation is skipped")
+            self.expect(adopts or "rotated_at" in outputs, "a first rotation is skipped")
             if password is not None and password != self.world.live(made.database):
                 self.expect(
                     not any(made.verified), "a password that the database rejects is adopted"
@@ -433,20 +479,14 @@ class Sequence(Judge):
             dead = password is not None and password != self.world.live(made.database)
             if dead and "pending_rotation" not in outputs:
                 self.expect(
-                    self._misled(made) or made.database in self.outside,
+                    self._misled(made),
                     "a pending rotation is dropped, and its password is lost",
                     lost=True,
                 )
                 self.outside.add(made.database)  # nobody could know; a refresh finds it
-            return
-        if self._counted_by_mistake(made):
-            return
-        due = _due_by_trigger(before.truth.triggers, made.arguments)
-        self.expect(not due, "a declared rotation is skipped")
-        count = "rotation_count"
-        self.expect(
-            outputs.get(count) == before.outputs.get(count), "a rotation is counted without a reset"
-        )
+        elif outputs.get("rotation_count") == before.outputs.get("rotation_count"):
+            due = _due(before.truth, made.arguments, made.began_at)
+            self.expect(not due, "a declared rotation is skipped")
 
     def _judge_read(self, made: Made) -> None:
         assert made.before is not None
@@ -483,21 +523,23 @@ class Sequence(Judge):
         ours = mine or (not command.declared and live_before in command.revoked)
         command.revoked.update(applied)
         asked = before.outputs.get("rotate_on_delete") is True
-        stale = any(call.shown != call.live for call in made.calls if call.operation == "get")
+        # What a read shows is all that a deletion knows. Without a read it can only log in.
+        told = next((call.shown for call in made.calls if call.operation == "get"), None)
+        pending = "pending_rotation" in before.outputs
+        misled = told is not None and told != live_before
+        declared = any(
+            each["database_id"] == DATABASES[number] for each in command.declared.values()
+        )
         self.expect(asked or not applied, "a deletion resets, and nobody asked for it")
         if applied and (made.error is not None or not made.saved):
             self.outside.add(number)  # the engine cannot keep what a failed deletion has changed
         if applied:
             self.expect(len(applied) == 1 or not made.calls[-1].success, "a deletion resets twice")
-            # The call that made it may not have been saved. Or it was that of a sibling that waits
-            # for its deletion too.
-            own = self.makers.get((number, live_before)) == made.name
-            blind = "pending_rotation" in before.outputs and (number in self.outside or own)
-            self.expect(ours or stale or blind, "a deletion revokes a password of somebody else")
-            declared = any(
-                arguments["database_id"] == DATABASES[number]
-                for arguments in command.declared.values()
-            )
+            # Nobody can tell a password of the pending rotation from a user's or a sibling's.
+            may = pending and (told != live_before or told not in _seen_before(made))
+            if told == stored and not self._could_log_in(made):
+                may = True  # the read was late
+            self.expect(ours or may, "a deletion revokes a password of somebody else")
             self.expect(
                 not (command.full and declared), "a deletion revokes a password that is declared"
             )
@@ -515,9 +557,10 @@ class Sequence(Judge):
                 or all(name in self.stack.resources for name in heirs),
                 "a deletion gives up although its successor has failed",
             )
-        if made.warnings:
+        can_ask = stored is not None and world.step.data_plane == "reachable"
+        if made.warnings and (declared or not can_ask):
             return
-        if not world.exists[number] or not mine or stale:
+        if not world.exists[number] or not mine or misled:
             return
         if _certain(made):
             return
@@ -541,26 +584,30 @@ class Sequence(Judge):
         credit = self._reasons(made)
         known = set(_seen_before(made)) if made.before else set()
         open_credit = 0
-        tried_to_read, unclear = True, False
+        tried_to_read, unclear, confirmed = True, False, False
         pending = made.before is not None and "pending_rotation" in made.before.outputs
         certain_before = made.before is not None and made.before.truth.certain
         found_late = pending and (certain_before or self._could_log_in(made))
         outputs = made.before.outputs if made.before else {}
-        stored, confirmed = index_of(str(outputs.get("password"))), "pending_applied" in outputs
+        stored, confirmed_before = (
+            index_of(str(outputs.get("password"))),
+            "pending_applied" in outputs,
+        )
         for call in made.calls:
             # After a reset whose outcome is unclear, a read proves nothing about the one before it.
-            certain = not call.sent or call.fault == "status 429"
-            unclear = unclear or (call.operation == "reset" and not certain)
+            rejected = not call.sent or call.fault == "status 429"
+            unclear = unclear or (call.operation == "reset" and not rejected)
+            confirmed = confirmed or (call.operation == "reset" and call.success)
             tried_to_read = tried_to_read or call.operation == "get"
             if call.operation == "get" and call.shown is not None:
-                if open_credit and call.shown == call.live and known:
+                if open_credit and call.shown == call.live and (known or confirmed):
                     credit -= open_credit
                     open_credit = 0
                 elif not unclear:
                     known.add(call.shown)
-            late = call.shown != call.live and found_late
+            late = call.shown != call.live and found_late and not unclear
             # After a page has confirmed a reset that never happened, a read looks late.
-            seems_late = not certain_before and call.shown == stored and confirmed
+            seems_late = not certain_before and call.shown == stored and confirmed_before
             if call.operation == "get" and call.shown is not None and (late or seems_late):
                 known.clear()  # the product knows that it has nothing to compare with
             if call.applied is None:
@@ -586,8 +633,9 @@ class Sequence(Judge):
         truth = before.truth
         if "pending_rotation" not in before.outputs:
             return int(_due(truth, arguments, made.began_at))
-        if self.world.step.data_plane == "late" or made.database in self.outside:
-            return 1
+        late = made.live_before > self.world.at_first[made.database]
+        if late and self.world.step.data_plane == "late":
+            return 1  # a login rejects the live password
         stored = index_of(str(before.outputs.get("password")))
         resolved = truth.certain or (
             stored is not None and (truth.unsure is None or stored < truth.unsure)
@@ -599,7 +647,7 @@ class Sequence(Judge):
         for call in made.calls:
             if call.operation == "reset":
                 return 1  # no read told
-            if call.shown == stored and before.outputs.get("pending_applied"):
+            if call.shown == stored and before.outputs.get("pending_applied") and not truth.certain:
                 return 1  # a page has confirmed a reset that never happened, so the read looks late
             if call.shown is not None and call.shown == call.live and resolved:
                 break
@@ -608,18 +656,6 @@ class Sequence(Judge):
         if truth.unsure is not None:
             return int(_due_by_trigger(truth.failed_triggers, arguments))
         return int(not truth.rotated or _due(truth, arguments, made.began_at))
-
-    def _counted_by_mistake(self, made: Made) -> bool:
-        """Return whether a call could only believe that the API has applied its reset.
-
-        It missed a reset by a user, because the read before its own reset was late or hidden. Or a
-        proxy sent a page with a success status.
-        """
-        reads = [call for call in made.calls if call.operation == "get"]
-        late = any(call.shown not in (None, call.live) for call in reads)
-        hidden = made.database in self.outside and not any(call.shown for call in reads[:1])
-        page = any(call.success and call.operation == "reset" for call in made.calls)
-        return late or hidden or page
 
     def _misled(self, made: Made) -> bool:
         """Return whether a late read returned a password that nobody could know to be old."""
@@ -646,7 +682,7 @@ class Sequence(Judge):
             return False  # it came instead of the login
         if self.world.step.data_plane != "reachable":
             return False
-        if made.method != "read" or made.before is None:
+        if made.method not in ("read", "delete") or made.before is None:
             return made.arguments.get("verify", True) is True
         before = made.before.outputs
         return "password" in before and before.get("verification") != VERIFY_IS_FALSE
@@ -670,6 +706,9 @@ class Sequence(Judge):
         if password is not None:
             seen.add(password)
         truth = replace(truth, seen=frozenset(seen), own=truth.own | frozenset(applied))
+        before = index_of(str(made.before.outputs.get("password"))) if made.before else password
+        if password != before and stored.outputs.get("rotation_cause") == "external":
+            truth = replace(truth, counts_from=made.ended_at)  # the time of its detection
         triggers = made.arguments.get("triggers", {})
         if made.partial is not None:
             unsure = applied[-1] if applied else truth.unsure
@@ -690,15 +729,6 @@ class Sequence(Judge):
                     tried_triggers=triggers,
                 ),
             )
-        if made.method == "update" and not self._could_log_in(made):
-            live, known = self.world.live(made.database), _seen_before(made)
-            reads = [call.shown for call in made.calls if call.operation == "get"]
-            if any(
-                shown not in (None, live) and not (truth.certain and shown in known)
-                for shown in reads
-            ):
-                # Nobody could know that a read was late, and that the reset before had happened.
-                truth = replace(truth, failed_triggers=triggers)
         # Nobody can tell a user's reset from the last one that was tried.
         resolved = truth.tried_triggers if password not in truth.own else truth.failed_triggers
         counted = made.before is not None and made.before.outputs.get(
@@ -706,13 +736,13 @@ class Sequence(Judge):
         ) != stored.outputs.get("rotation_count")
         if made.method == "create" or applied or (counted and made.method == "update"):
             last = [call.at for call in made.calls if call.applied is not None]
-            # A page with a success status is taken for a reset. Any new password confirms it.
-            page = any(call.success for call in made.calls if call.operation == "reset")
+            # A reset that was not applied counts if a page or a late read hides that.
+            mistaken = _unknown_before(made)[1]
             truth = replace(
                 truth,
                 rotated=True,
                 # Without a reset of its own, the call has found that the pending one happened.
-                triggers=triggers if applied or page or not truth.failed else resolved,
+                triggers=triggers if applied or mistaken or not truth.failed else resolved,
                 counts_from=last[-1] if last else made.ended_at,
                 failed=False,
                 unsure=None,
@@ -790,7 +820,7 @@ class Sequence(Judge):
             live = self.world.live(stored.database)
             nobody_knows = self.plan.reads != "shown" and not self.plan.reset_shows
             self.expect(
-                password == live or nobody_knows,
+                password == live or (nobody_knows and password is None),
                 "the state does not hold the live password",
                 f"{password}, but {live} is live",
                 lost=True,
@@ -870,6 +900,25 @@ def _seen_before(made: Made) -> set[int]:
     stored = index_of(str(made.before.outputs.get("password")))
     seen = set(made.before.truth.seen)
     return seen if stored is None else seen | {stored}
+
+
+def _unknown_before(made: Made) -> tuple[bool, bool]:
+    """Return whether a read shows a password that the resource cannot know to be an earlier one.
+
+    First of the reads before the first reset, then of those after it. If no password was known
+    before, only a success status proves that there is a new one.
+    """
+    known, found, asked = _seen_before(made), [False, False], False
+    confirmed = made.before is not None and "pending_applied" in made.before.outputs
+    for call in made.calls:
+        asked = asked or call.operation == "reset"
+        confirmed = confirmed or (call.operation == "reset" and call.success)
+        if call.operation == "get" and call.shown is not None:
+            new = call.shown not in known and bool(known or confirmed)
+            found[asked] = found[asked] or new
+            if not asked:
+                known.add(call.shown)
+    return found[0], found[1]
 
 
 def _due_by_trigger(recorded: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:

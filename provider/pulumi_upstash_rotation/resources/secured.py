@@ -32,11 +32,21 @@ class Kept:
     def __init__(self) -> None:
         """Keep nothing."""
         self._resource: Resource | None = None
+        self._if_applied: Resource | None = None
         self._complete = False
 
-    def pending(self, resource: Resource) -> None:
-        """Keep a resource with a pending rotation. This is the point of no return."""
-        self._resource, self._complete = resource, False
+    def pending(self, resource: Resource, if_applied: Resource) -> None:
+        """Keep a resource with a pending rotation. This is the point of no return.
+
+        Args:
+            resource: What to keep as long as nobody knows whether the reset was applied.
+            if_applied: What to keep as soon as it certainly was.
+        """
+        self._resource, self._if_applied, self._complete = resource, if_applied, False
+
+    def applied(self) -> None:
+        """Keep that the reset was certainly applied. The new credentials are not known."""
+        self._resource, self._complete = self._if_applied, False
 
     def complete(self, resource: Resource) -> None:
         """Keep a resource with the new credentials."""

@@ -19,25 +19,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+URN = "urn:pulumi:dev::test::upstash:RedisPasswordRotation::cache"
+
+
 def no_settings() -> NoReturn:
     raise ConfigurationError("no credentials")
 
 
 def test_context_of_a_preview_is_no_operation() -> None:
-    assert not isinstance(new_context(RecordingReporter()), Operation)
+    assert not isinstance(new_context(RecordingReporter(), URN), Operation)
 
 
 def test_operation_needs_no_settings_before_its_first_call() -> None:
-    account = new_operation(RecordingReporter(), no_settings).account
+    account = new_operation(RecordingReporter(), URN, no_settings).account
     with pytest.raises(ConfigurationError, match="no credentials"):
         account.api.get_database("id")
 
 
 def new_api(monkeypatch: pytest.MonkeyPatch, open_api: Callable[[], Any]) -> Any:
-    account = replace(new_operation(RecordingReporter(), no_settings).account, open_api=open_api)
+    account = replace(
+        new_operation(RecordingReporter(), URN, no_settings).account, open_api=open_api
+    )
     monkeypatch.setattr(context, "open_account", lambda *_: account)
     context._check_libraries.cache_clear()
-    return new_operation(RecordingReporter(), no_settings).account.api
+    return new_operation(RecordingReporter(), URN, no_settings).account.api
 
 
 def test_api_whose_libraries_are_right_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,12 +87,13 @@ def test_error_of_ours_while_the_api_opens_stays(monkeypatch: pytest.MonkeyPatch
 def test_contexts_of_one_process_share_its_run() -> None:
     """A provider's process lives for one run of the engine."""
     reporter = RecordingReporter()
-    preview, operation = new_context(reporter), new_operation(reporter, no_settings)
+    preview, operation = new_context(reporter, URN), new_operation(reporter, URN, no_settings)
     assert preview.run is operation.run
+    assert preview.resource == operation.resource == URN
     assert preview.reporter is operation.reporter is reporter
 
 
 def test_now_is_the_present_in_utc() -> None:
-    now = new_context(RecordingReporter()).now()
+    now = new_context(RecordingReporter(), URN).now()
     assert now.tzinfo is timezone.utc
     assert abs(now - datetime.now(timezone.utc)) < timedelta(minutes=1)

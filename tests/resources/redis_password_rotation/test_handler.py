@@ -17,6 +17,7 @@ from pulumi_upstash_rotation.errors import (
     InvalidInputError,
     PartialFailureError,
     ServerError,
+    UnreadableResponseError,
 )
 from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
     RedisPasswordRotationHandler,
@@ -493,6 +494,34 @@ def test_a_database_that_another_resource_declares_is_not_reset() -> None:
     assert HANDLER.check(arguments_of(database_id=UNKNOWN), second) == []
     HANDLER.create(arguments, first)
     assert upstash.calls.count("reset") == 1
+
+
+@pytest.mark.parametrize(("triggers", "calls"), [({"a": 2}, ["get"]), ({"a": 3}, ["get", "reset"])])
+@pytest.mark.parametrize("applied", [True, False])
+def test_an_applied_reset_stays_applied_until_another_one_is_due(
+    applied: bool, triggers: dict[str, Any], calls: list[str]
+) -> None:
+    """After a late read the update resets only to learn the password, and nothing more is due.
+
+    A reset was applied if its response says so, or if the database rejects the password before.
+    """
+    pending = {**PENDING, "pending_applied": applied}
+    login = ACCEPTED if applied else REJECTED
+    upstash = ScriptedUpstash(reset=LOST, get=UNCHANGED, verification=login)
+    with pytest.raises(PartialFailureError) as raised:
+        update(upstash, pending, triggers)
+    again = ScriptedUpstash(reset=WITH_CREDENTIALS, get=NEWER)
+    done = update(again, raised.value.outputs, triggers)
+    assert again.calls == calls
+    assert summary(done)[3] == triggers
+
+
+@pytest.mark.parametrize("response", [DOCUMENTED, UnreadableResponseError("odd")])
+def test_a_reset_with_a_success_status_is_applied_whatever_comes_next(response: Any) -> None:
+    upstash = ScriptedUpstash(reset=response, get=[UNCHANGED, MemoryError()])
+    with pytest.raises(PartialFailureError) as raised:
+        update(upstash, STORED, {"a": 2})
+    assert raised.value.outputs["pending_applied"] is True
 
 
 def test_update_that_cannot_read_leaves_a_pending_rotation_pending() -> None:

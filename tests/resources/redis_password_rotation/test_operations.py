@@ -70,6 +70,7 @@ KNOWN = replace(
     earlier=(fingerprint(DATABASE_ID, EARLIER),),
 )
 BEFORE = Resource(DATABASE_ID, {"pending_rotation": "create"})
+APPLIED = Resource(DATABASE_ID, {"pending_rotation": "create", "pending_applied": True})
 
 
 def reset_by(upstash: ScriptedUpstash, before: State = KNOWN) -> Database:
@@ -79,7 +80,7 @@ def reset_by(upstash: ScriptedUpstash, before: State = KNOWN) -> Database:
 def kept_after(upstash: ScriptedUpstash, error: type[ApiError]) -> bool:
     """Reset, expect the error, and return whether the pending rotation is still kept."""
     kept = Kept()
-    kept.pending(BEFORE)
+    kept.pending(BEFORE, APPLIED)
     with pytest.raises(error) as raised:
         reset(upstash.operation(), KNOWN, kept)
     return kept.after(raised.value) == (BEFORE, False)
@@ -397,6 +398,9 @@ def test_compare_keeps_stale_engine_inputs_stale(body: Any) -> None:
         (OLDER, CREDENTIALS, LIVE, True, False),
         (OLDER, CREDENTIALS, DEAD, False, False),
         (WITH_CREDENTIALS, {}, LIVE, False, True),
+        # A read of the stored password that the database rejects was late.
+        (UNCHANGED, {"password": PREVIOUS}, DEAD, False, False),
+        (UNCHANGED, {"password": PREVIOUS}, UNREACHABLE, True, False),
     ],
 )
 @pytest.mark.parametrize("pending", [None, PENDING])

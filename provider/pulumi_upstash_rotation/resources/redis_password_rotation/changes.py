@@ -102,7 +102,7 @@ def update(
     wait = _prepared(inputs, operation)
     database = operation.account.api.get_database(state.database_id, state.database_name)
     found, latest = operations.compare(database, state, now=operation.now())
-    changed, late = found is Reconciliation.CHANGED, False
+    changed, late, applied = found is Reconciliation.CHANGED, False, False
     latest = replace(
         latest,
         rotate_on_delete=inputs.rotate_on_delete,
@@ -120,6 +120,11 @@ def update(
         if not (known and latest.record.counts_from):
             # The outcome stays indeterminate, or the first rotation did not happen. Reset again.
             reason = reason or state.pending.reason
+        # If the pending reset was applied and nothing else is due, the next one only recovers it.
+        # It was if the password that it replaced is dead.
+        applied = state.pending.applied or (found is Reconciliation.SAME and rejected)
+        done = RotationRecord(operation.now(), triggers=state.pending.triggers)
+        applied = applied and not decide(inputs, done, now=operation.now()).rotate
     if reason is None:
         if changed and latest.record.verification:
             _warn(latest.database, latest.record.verification, operation)
@@ -128,7 +133,7 @@ def update(
     wait()
     # All passwords but the read one are from before the next reset, whichever of them is live now.
     before = replace(latest, earlier=remember(latest.earlier, *latest.displaced), displaced=())
-    return _rotate(before, reason, inputs, operation, kept, late=late)
+    return _rotate(before, reason, inputs, operation, kept, late=late, applied=applied)
 
 
 def _rotate(  # noqa: PLR0913  a reset and what is known before it
@@ -139,6 +144,7 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
     kept: Kept,
     *,
     late: bool = False,
+    applied: bool = False,
 ) -> Resource:
     """Reset the password, and return the resource with its new credentials.
 
@@ -149,6 +155,7 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
         operation: The context of the call.
         kept: Holds what the state must hold if this fails.
         late: The password that the read returned is certainly not the live one.
+        applied: An earlier reset for the same reason has certainly happened.
 
     Raises:
         RotationError: The reset failed. Without a resource in `kept`, nothing has changed.
@@ -157,16 +164,12 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
     if late:  # the live password is not known, so another one that a read returns proves no reset
         earlier = remember(state.earlier, *state.fingerprints)
         state = replace(state, credentials=Credentials(), earlier=earlier)
-    pending = PendingRotation(reason, inputs.triggers, after_late_read=late)
+    pending = PendingRotation(reason, inputs.triggers, applied=applied, after_late_read=late)
     id_ = state.database_id
     if_applied = Resource(id_, with_pending(outputs, replace(pending, applied=True)))
-    kept.pending(Resource(id_, with_pending(outputs, pending)))
+    kept.pending(Resource(id_, with_pending(outputs, pending)), if_applied)
     # The point of no return. From here on, whatever happens, the state gets one of the two.
-    try:
-        rotated = operations.reset(operation, state, kept)
-    except operations.NewCredentialsUnknownError:
-        kept.pending(if_applied)
-        raise
+    rotated = operations.reset(operation, state, kept)
     done = Snapshot(
         rotated.database,
         RotationRecord(operation.now(), before.record.count + 1, reason, inputs.triggers),
@@ -186,7 +189,7 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
         if not (rotated.was_read and _rejects(rotated.database, verification)):
             break
         # The database rejects what a read returned. So that read was late.
-        kept.pending(if_applied)
+        kept.applied()
     else:
         problem = f"the password of {state.label} was reset, but the database rejects what the API"
         raise operations.NewCredentialsUnknownError(

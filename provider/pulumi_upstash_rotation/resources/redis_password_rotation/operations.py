@@ -102,7 +102,7 @@ def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
 
     The documented response has no credentials. If they are missing, this function reads the
     database. `kept` holds the pending rotation. This function drops it only if the API has
-    certainly rejected every reset.
+    certainly rejected every reset, and records in it that a reset was certainly applied.
 
     Args:
         operation: The context of the call.
@@ -215,13 +215,16 @@ def _reset_until_known(operation: Operation, before: State, kept: Kept) -> Rotat
             kept.nothing()
             raise
         else:
+            kept.applied()
             if reading.oddity:
                 operation.reporter.warning(
                     f"the response to the reset of {before.label} {reading.oddity}"
                 )
             return Rotated(reading.database)
         indeterminate = True
-        applied = applied or isinstance(last, UnreadableResponseError)
+        if isinstance(last, UnreadableResponseError):
+            applied = True
+            kept.applied()
         operation.reporter.info(
             f"{last.problem}. Reading the database to check whether the password changed"
         )
@@ -376,6 +379,8 @@ def revoke(operation: Operation, state: State) -> None:
     found = state.compare(database.credentials.password)
     if found in (Reconciliation.INDETERMINATE, Reconciliation.EARLIER):
         found = _try_stored(operation, database, state)
+    elif found is Reconciliation.SAME and state.verifies and is_rejected(operation, database):
+        found = Reconciliation.CHANGED  # the read was late
     if found is Reconciliation.SAME or (found is Reconciliation.CHANGED and state.pending):
         try:
             api.reset_password(state.database_id, state.database_name)
