@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .acl_user import AclUser
     from .calls import Call
     from .emulated_account import EmulatedAccount
     from .emulated_database import EmulatedDatabase
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .responses import Response
 
 __all__ = [
+    "AclUser",
     "Call",
     "EmulatedAccount",
     "EmulatedDatabase",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AclUser": "acl_user",
     "Call": "calls",
     "EmulatedAccount": "emulated_account",
     "EmulatedDatabase": "emulated_database",

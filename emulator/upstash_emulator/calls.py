@@ -1,4 +1,4 @@
-"""`Call`: the record of one request to the Developer API."""
+"""`Call`: the record of one request to the Developer API, or of one ACL command over REST."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Call:
-    """One request to the Developer API, and its outcome.
+    """One request to the Developer API or one ACL command over REST, and its outcome.
 
     Attributes:
-        operation: `reset`, `get`, `list` or `auditlogs`; `unknown` for any other path.
+        operation: `reset`, `get`, `list` or `auditlogs`; `acl` and the subcommand, such as
+            `acl setuser`; `unknown` for all others.
         method: HTTP method.
-        path: Path, without the query.
-        database_id: The database in the path.
+        path: Path, without the query. The path of an ACL command ends after its name.
+        database_id: The database in the path, or that of the token.
         status: Status of the response; None if the emulator closed the connection instead.
         user_agent: The client's User-Agent header.
         applied: Whether the emulator applied the operation.

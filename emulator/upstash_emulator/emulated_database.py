@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .faults import NO_FAULT
+from .redis_rest.commands import to_json
 
 if TYPE_CHECKING:
+    from .acl_user import AclUser
     from .faults import Fault
     from .server.loop_thread import LoopThread
     from .simulation.redis import RedisDatabase
@@ -102,6 +104,31 @@ class EmulatedDatabase:
     @credential_protection.setter
     def credential_protection(self, on: bool) -> None:
         self._database.credential_protection = on
+
+    @property
+    def acl_users(self) -> list[AclUser]:
+        """The ACL users, with their live tokens, in alphabetical order."""
+        return self._thread.run(self._database.acl.users())
+
+    def user(self, name: str) -> AclUser | None:
+        """Return an ACL user, with its live tokens. None if it does not exist."""
+        return next((user for user in self.acl_users if user.name == name), None)
+
+    def acl(self, *arguments: str) -> Any:  # noqa: ANN401 - any reply
+        """Run an ACL command as a user does in the web console. No fault hits it.
+
+        Args:
+            arguments: Such as `"SETUSER", "app", "~cache:*"`.
+
+        Returns:
+            The reply, as the REST API writes it.
+
+        Raises:
+            EmulatorError: The command was rejected, with the API's message.
+        """
+        command = [argument.encode() for argument in ("ACL", *arguments)]
+        reply = self._thread.run(self._simulation.run_acl(self._database, command))
+        return to_json(reply, as_base64=False)["result"]
 
     def reset_in_console(self, fault: Fault = NO_FAULT) -> None:
         """Reset the password as a user does in the web console, outside the Developer API.

@@ -40,6 +40,8 @@ class Emulator:
         tls: bool = True,
         reset_response: ResetResponse = "documented",
         show_credentials_on_get: bool = True,
+        reset_spares_acl_users: bool = True,
+        removed_token_disconnects: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
         email: str | None = None,
@@ -58,6 +60,10 @@ class Emulator:
             reset_response: `documented` returns no credentials. `with_credentials` returns them, as
                 the API did until 2025.
             show_credentials_on_get: Whether `GET /v2/redis/database/{id}` returns credentials.
+            reset_spares_acl_users: Whether a reset leaves the tokens of ACL users valid. The
+                documentation of Upstash leaves that open. With `False` it removes all of them.
+            removed_token_disconnects: Whether an ACL user loses its open connections if one of its
+                passwords is removed. The documentation of Upstash leaves that open too.
             host: Host of the Developer API.
             port: Port of the Developer API. 0 for any free one.
             email: User name of the Developer API. By default developer@example.com.
@@ -77,6 +83,8 @@ class Emulator:
                     show_credentials_on_get=show_credentials_on_get,
                     latency_seconds=latency_seconds,
                     requests_per_second=requests_per_second,
+                    reset_spares_acl_users=reset_spares_acl_users,
+                    removed_token_disconnects=removed_token_disconnects,
                 ),
                 **{name: value for name, value in given.items() if value is not None},
             )
@@ -169,7 +177,10 @@ class Emulator:
 
     @property
     def calls(self) -> list[Call]:
-        """The requests to the Developer API so far, in the order of their responses."""
+        """The requests to the Developer API so far, in the order of their responses.
+
+        Each ACL command over REST is a call too.
+        """
         return list(self._simulation.calls)
 
     @property
@@ -217,6 +228,24 @@ class Emulator:
     @requests_per_second.setter
     def requests_per_second(self, number: int) -> None:
         self._change_settings(requests_per_second=number)
+
+    @property
+    def reset_spares_acl_users(self) -> bool:
+        """Whether a reset leaves the tokens of ACL users valid. It may be set."""
+        return self._simulation.settings.reset_spares_acl_users
+
+    @reset_spares_acl_users.setter
+    def reset_spares_acl_users(self, on: bool) -> None:
+        self._change_settings(reset_spares_acl_users=on)
+
+    @property
+    def removed_token_disconnects(self) -> bool:
+        """Whether the removal of a password disconnects its ACL user. It may be set."""
+        return self._simulation.settings.removed_token_disconnects
+
+    @removed_token_disconnects.setter
+    def removed_token_disconnects(self, on: bool) -> None:
+        self._change_settings(removed_token_disconnects=on)
 
     def add_account(self, email: str | None = None, api_key: str | None = None) -> EmulatedAccount:
         """Add another account. It has no databases, and does not see those of other accounts.
@@ -271,7 +300,7 @@ class Emulator:
         times: int | None = 1,
         database_id: str | None = None,
     ) -> None:
-        """Plan a fault for coming requests to the Developer API.
+        """Plan a fault for coming requests to the Developer API or for ACL commands over REST.
 
         Each request meets the first fault that is planned for it. The fault is then used up, even
         if the API rejects the request, for example for a wrong API key.

@@ -14,7 +14,26 @@ if TYPE_CHECKING:
 
     from .responses import Part
 
-Operation = Literal["reset", "get", "list", "auditlogs", "any"]
+Operation = Literal[
+    "reset",
+    "get",
+    "list",
+    "auditlogs",
+    "acl cat",
+    "acl deluser",
+    "acl genpass",
+    "acl gentoken",
+    "acl getuser",
+    "acl list",
+    "acl load",
+    "acl log",
+    "acl resttoken",
+    "acl save",
+    "acl setuser",
+    "acl users",
+    "acl whoami",
+    "any",
+]
 OPERATIONS: Final = get_args(Operation)
 KINDS: Final = (
     "status",

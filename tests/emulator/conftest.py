@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .support import Api
+from upstash_emulator import Emulator
+from upstash_emulator.redis_processes import binary
+from upstash_emulator.redis_processes.binary import find_redis_binary
+
+from .support import Api, Rest, binary_with_tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from upstash_emulator import EmulatedDatabase, Emulator
+    from upstash_emulator import EmulatedDatabase
+
+
+BUNDLED = [package for package in binary._PACKAGES if find_spec(package)]
+"""Packages with a server that serves no TLS, so that clients come in through the relay."""
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +47,34 @@ def database(emulator: Emulator) -> EmulatedDatabase:
 def api(emulator: Emulator) -> Iterator[Api]:
     with Api(emulator) as api:
         yield api
+
+
+@pytest.fixture
+def run(emulator: Emulator, database: EmulatedDatabase, api: Api) -> Rest:
+    return Rest(api, emulator, database)
+
+
+@pytest.fixture(scope="module", params=["own TLS", *BUNDLED, "no TLS"])
+def each_way(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    """An emulator for each way in which Redis clients can come in."""
+    emulator = Emulator(tls=request.param != "no TLS")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "own TLS":
+            binary_with_tls()
+        else:
+            patch.setenv("PATH", "")
+            if request.param in BUNDLED:
+                program = {request.param: binary._PACKAGES[request.param]}
+                patch.setattr(binary, "_PACKAGES", program)
+            find_redis_binary.cache_clear()
+            assert not find_redis_binary().has_tls
+        emulator.start()
+    find_redis_binary.cache_clear()
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture
+def way_in(each_way: Emulator) -> EmulatedDatabase:
+    each_way.clear(restore=True)
+    return each_way.databases[0]

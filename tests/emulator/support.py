@@ -149,6 +149,41 @@ def rest(
     )
 
 
+class Rest:
+    """Commands over the REST API of a database, as JSON arrays."""
+
+    def __init__(self, api: Api, emulator: Emulator, database: EmulatedDatabase) -> None:
+        self._api, self._emulator, self._database = api, emulator, database
+
+    def __call__(self, *command: str, token: str | None = None) -> object:
+        """The result of a command, or its error as an `Error`."""
+        response = self.post("/", command, token=token)
+        value = response.json()
+        assert response.status_code == (200 if "result" in value else status_of(value["error"]))
+        return value["result"] if "result" in value else Error(value["error"])
+
+    def post(self, path: str, body: object, *, token: str | None = None) -> requests.Response:
+        return rest(self._api, self._emulator, self._database, "POST", path, body, token=token)
+
+    def user(self, name: str, *rules: str) -> str:
+        """Create an ACL user and return its token. Without rules it may do everything."""
+        token = self("ACL", "GENTOKEN", name)
+        assert isinstance(token, str)
+        rules = rules or ("~*", "+@all")
+        assert self("ACL", "SETUSER", name, "on", f">{token}", *rules) == "OK"
+        return token
+
+
+class Error(str):
+    """An error of the REST API."""
+
+    __slots__ = ()
+
+
+def status_of(error: str) -> int:
+    return 401 if error.startswith("WRONGPASS") else 400
+
+
 def outcome(api: Api, database: EmulatedDatabase) -> str:
     """What a client sees of a reset."""
     try:

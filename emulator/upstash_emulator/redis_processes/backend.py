@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from upstash_emulator.errors import EmulatorError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Command = list[bytes]
 
 
-class CommandError(Exception):
+class CommandError(EmulatorError):
     """A Redis error reply, its code included, such as `NOPERM …`."""
 
 
@@ -48,6 +50,14 @@ class Backend(Protocol):
             EmulatorError: The backend has ended.
         """
 
+    async def administer(self, *commands: Sequence[str]) -> list[Any]:
+        """Run commands in one transaction, as the user with all rights, and return the replies.
+
+        Raises:
+            CommandError: The first command that failed.
+            EmulatorError: The backend has ended.
+        """
+
     async def execute(
         self, user: str, secret: str, commands: Sequence[Command], *, atomic: bool
     ) -> list[Any]:
@@ -65,7 +75,7 @@ class Backend(Protocol):
         """Accept connections again, on the same port."""
 
     async def wipe(self) -> None:
-        """Delete all data."""
+        """Delete all data, and all users but those of the start."""
 
     async def stop(self) -> None:
         """Leave nothing behind."""
@@ -86,6 +96,10 @@ class MemoryBackend:
 
     async def accept_only(self, users: Sequence[RedisUser]) -> None:
         """Do nothing. The REST API checks the tokens, and there are no clients to disconnect."""
+
+    async def administer(self, *commands: Sequence[str]) -> list[Any]:  # noqa: ARG002 - no server
+        """Reject every command."""
+        raise CommandError(self._ONLY)
 
     async def execute(
         self,

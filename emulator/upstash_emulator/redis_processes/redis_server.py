@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _NUMBERS: Final = count(1)
-_ADMIN: Final = "emulator"
-"""The Redis user of the emulator itself."""
 _START_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.005
 _END_SECONDS: Final = 0.5
@@ -58,7 +56,7 @@ class RedisServer:
     """
 
     def __init__(
-        self, name: str, server: ServerProcess, reaper: Reaper, socket_path: Path, secret: str
+        self, name: str, server: ServerProcess, reaper: Reaper, socket_path: Path, admin: RedisUser
     ) -> None:
         """Use `start` instead."""
         self._name = name
@@ -67,7 +65,8 @@ class RedisServer:
         self._server = server
         self._reaper = reaper
         self._socket_path = socket_path
-        self._admin = self._client(_ADMIN, secret)
+        self._admin_name = admin.name
+        self._admin = self._client(admin.name, *admin.secrets)
         self._user_names: tuple[str, ...] = ()
         self._stopping = False
         self._listener: _Listener
@@ -88,15 +87,16 @@ class RedisServer:
         Raises:
             EmulatorError: The server ended, did not get ready, or found no port.
         """
+        # No client can guess the emulator's own user, so no ACL command of a client changes it.
         secret = secrets.token_hex(32)
+        admin = RedisUser(f"emulator-{secrets.token_hex(16)}", (secret,), "~* &* +@all")
         number = next(_NUMBERS)
         socket_path = reaper.folder / f"{number}.sock"
-        admin = RedisUser(_ADMIN, (secret,), "~* &* +@all")
         config = _configuration(socket_path, [*users, admin])
         if certificates and binary.has_tls:
             config += tls_directives(certificates)
         server = await reaper.launch(str(number), [binary.path, "-"], config)
-        redis = cls(name, server, reaper, socket_path, secret)
+        redis = cls(name, server, reaper, socket_path, admin)
         redis._user_names = tuple(user.name for user in users)
         if certificates and not binary.has_tls:
             redis._listener = Relay(str(socket_path), certificates.context)
@@ -121,7 +121,24 @@ class RedisServer:
         changes = [
             ("ACL", "SETUSER", user.name, "resetpass", *_digests(user.secrets)) for user in users
         ]
-        await self._administer(*changes, *self._cut_off())
+        await self.administer(*changes, *_cut_off(self._user_names))
+
+    async def administer(self, *commands: Sequence[str]) -> list[Any]:
+        """Run commands in one transaction, as the user with all rights, and return the replies.
+
+        Raises:
+            CommandError: The first command that failed.
+            EmulatorError: The server has ended.
+        """
+        async with self._own_errors():
+            pipeline = self._admin.pipeline(transaction=True)
+            for command in commands:
+                pipeline.execute_command(*command)
+            replies: list[Any] = await pipeline.execute(raise_on_error=False)
+            for reply in replies:
+                if isinstance(reply, RedisError):
+                    raise reply
+        return replies
 
     async def execute(
         self, user: str, secret: str, commands: Sequence[Command], *, atomic: bool
@@ -141,7 +158,7 @@ class RedisServer:
         Raises:
             CommandError: The port is taken.
         """
-        await self._administer(("CONFIG", "SET", directive, str(port)))
+        await self.administer(("CONFIG", "SET", directive, str(port)))
 
     async def take_offline(self) -> None:
         """Refuse connections and drop those that are open."""
@@ -149,7 +166,7 @@ class RedisServer:
             self.online = False
             await self._listener.close()
             self._reservation = _reserve(self.port)
-        await self._administer(*self._cut_off())
+        await self.administer(*_cut_off([*self._user_names, *await self._acl_users()]))
 
     async def bring_online(self) -> None:
         """Accept connections again, on the same port."""
@@ -159,8 +176,9 @@ class RedisServer:
             self.online = True
 
     async def wipe(self) -> None:
-        """Delete all data."""
-        await self._administer(("FLUSHALL",))
+        """Delete all data, and all users but those of the start."""
+        deletions = [("ACL", "DELUSER", name) for name in await self._acl_users()]
+        await self.administer(("FLUSHALL",), *deletions)
 
     async def stop(self) -> None:
         """End the process. The reaper removes the folder with the socket."""
@@ -171,8 +189,11 @@ class RedisServer:
         await self._admin.aclose()
         await self._reaper.kill(self._server)
 
-    def _cut_off(self) -> list[tuple[str, ...]]:
-        return [("CLIENT", "KILL", "USER", name) for name in self._user_names]
+    async def _acl_users(self) -> list[str]:
+        """Return the users that were added after the start."""
+        (names,) = await self.administer(("ACL", "USERS"))
+        first = (*self._user_names, self._admin_name)
+        return [name.decode() for name in names if name.decode() not in first]
 
     def _release(self) -> None:
         if self._reservation:
@@ -188,24 +209,17 @@ class RedisServer:
             retry=Retry(NoBackoff(), 0),
         )
 
-    async def _administer(self, *commands: Sequence[str]) -> None:
-        """Run commands in one transaction, as the user with all rights."""
-        async with self._own_errors():
-            pipeline = self._admin.pipeline(transaction=True)
-            for command in commands:
-                pipeline.execute_command(*command)
-            await pipeline.execute()
-
     @asynccontextmanager
     async def _own_errors(self) -> AsyncIterator[None]:
         """Turn an error of the Redis client into a `CommandError` or `EmulatorError`."""
         try:
             yield
-        except AuthenticationError:
-            raise CommandError("WRONGPASS invalid username-password pair") from None
         except ResponseError as error:
             raise _reply(error) from None
         except RedisError as error:
+            # Over a Unix socket, some versions of redis-py wrap the error of a login.
+            if any(isinstance(each, AuthenticationError) for each in (error, error.__cause__)):
+                raise CommandError("WRONGPASS invalid username-password pair") from None
             await asyncio.wait((self._server.exit,), timeout=_END_SECONDS)
             self._require_life()
             raise EmulatorError(f"{self._name}: {error}") from None
@@ -256,6 +270,10 @@ class _OwnPort:
         await self._server.set_port(self._directive, 0)
 
 
+def _cut_off(users: Iterable[str]) -> list[tuple[str, ...]]:
+    return [("CLIENT", "KILL", "USER", name) for name in users]
+
+
 def _configuration(socket_path: Path, users: Iterable[RedisUser]) -> str:
     """Return the configuration of a server that listens only on a Unix socket and saves nothing.
 
@@ -269,6 +287,7 @@ def _configuration(socket_path: Path, users: Iterable[RedisUser]) -> str:
         'save ""',
         "appendonly no",
         "databases 1",
+        "acl-pubsub-default resetchannels",  # Redis 6.2 would start users with all channels
         *(f"user {user.name} on {' '.join(_digests(user.secrets))} {user.rules}" for user in users),
     ]
     return "\n".join(lines) + "\n"

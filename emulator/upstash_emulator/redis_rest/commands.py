@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
+from upstash_emulator.faults import OPERATIONS
 from upstash_emulator.redis_processes.backend import CommandError
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class RestRequest:
     batch: bool = False
     atomic: bool = False
 
+    @property
+    def acl_operations(self) -> list[str]:
+        """The ACL commands among them, by the names of their operations."""
+        return [_acl_operation(command) for command in self.commands if is_acl(command)]
+
 
 async def parse(request: web.Request) -> RestRequest:
     """Return the commands of a request, from its path or from the JSON in its body.
@@ -60,6 +66,16 @@ async def parse(request: web.Request) -> RestRequest:
         if name != "_token":
             command += [name.encode(), value.encode()] if value else [name.encode()]
     return RestRequest([_command(command)])
+
+
+def is_acl(command: Command) -> bool:
+    """Return whether it is an ACL command."""
+    return command[0].upper() == b"ACL"
+
+
+def _acl_operation(command: Command) -> str:
+    name = " ".join(part.decode(errors="replace").lower() for part in command[:2])
+    return name if name in OPERATIONS else "unknown"
 
 
 def to_json(reply: Any, *, as_base64: bool) -> dict[str, Any]:  # noqa: ANN401 - any value of the Redis protocol

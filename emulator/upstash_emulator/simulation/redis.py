@@ -13,6 +13,8 @@ from upstash_emulator.errors import EmulatorError, RejectedError
 from upstash_emulator.faults import NO_FAULT
 from upstash_emulator.redis_processes.backend import RedisUser
 
+from .acl import AclUsers
+
 if TYPE_CHECKING:
     from upstash_emulator.faults import Fault
     from upstash_emulator.redis_processes.backend import Backend
@@ -102,6 +104,7 @@ class RedisDatabase:
         created_at: Creation time, in Unix seconds.
         accepted: The credentials that Redis and REST accept. While a reset propagates, these are
             the previous ones.
+        acl: Its ACL users.
     """
 
     name: str
@@ -116,10 +119,12 @@ class RedisDatabase:
     resets: int = 0
     created_at: int = field(default_factory=lambda: int(time.time()))
     accepted: Credentials = field(init=False, repr=False)
+    acl: AclUsers = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Accept the first credentials."""
         self.accepted = self.credentials
+        self.acl = AclUsers(self.backend)
         self._changing = asyncio.Lock()
         self._propagation: asyncio.Task[None] | None = None
         self._visible = self.credentials
@@ -137,11 +142,24 @@ class RedisDatabase:
             coming.reads -= 1
         return self._visible
 
-    async def reset(self, fault: Fault = NO_FAULT) -> None:
+    def login(self, token: str) -> tuple[str, str] | None:
+        """Return the Redis user and the password of a REST token. None for an unknown token.
+
+        Only the server knows whether the token of an ACL user is still valid.
+        """
+        user, secret = self.acl.login(token) or (self.accepted.user_of(token), token)
+        retired = user == "default" and secret not in (
+            self.accepted.password,
+            self.accepted.rest_token,
+        )
+        return None if user is None or retired else (user, secret)
+
+    async def reset(self, fault: Fault = NO_FAULT, *, spares_acl_users: bool = True) -> None:
         """Replace all credentials.
 
         Args:
             fault: May delay when Redis, REST and reads of the Developer API follow.
+            spares_acl_users: Whether the tokens of ACL users stay valid.
 
         Raises:
             RejectedError: The database is suspended.
@@ -155,10 +173,15 @@ class RedisDatabase:
             await self._cancel_propagation()
             credentials = Credentials.generate()
             if fault.propagation_seconds:
-                task = asyncio.create_task(self._propagate(credentials, fault.propagation_seconds))
-                self._propagation = task
+                self._propagation = asyncio.create_task(
+                    self._accept_only(
+                        credentials,
+                        spares_acl_users=spares_acl_users,
+                        after_seconds=fault.propagation_seconds,
+                    )
+                )
             else:
-                await self._accept_only(credentials)
+                await self._accept_only(credentials, spares_acl_users=spares_acl_users)
             self._show(credentials, fault)
             self.credentials = credentials
             self.resets += 1
@@ -171,6 +194,7 @@ class RedisDatabase:
                 await self._accept_only(self.credentials)
             await self.backend.bring_online()
             await self.backend.wipe()
+            self.acl.forget()
         except EmulatorError:
             return False
         self.state = "active"
@@ -192,11 +216,16 @@ class RedisDatabase:
             self._visible = credentials
             self._coming.clear()
 
-    async def _propagate(self, credentials: Credentials, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await self._accept_only(credentials)
-
-    async def _accept_only(self, credentials: Credentials) -> None:
+    async def _accept_only(
+        self,
+        credentials: Credentials,
+        *,
+        spares_acl_users: bool = True,
+        after_seconds: float = 0.0,
+    ) -> None:
+        await asyncio.sleep(after_seconds)
+        if not spares_acl_users:
+            await self.acl.drop_tokens()
         await self.backend.accept_only(credentials.redis_users())
         self.accepted = credentials
 

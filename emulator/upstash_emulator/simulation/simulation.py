@@ -9,7 +9,7 @@ import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from upstash_emulator.errors import EmulatorError, RejectedError
 from upstash_emulator.faults import NO_FAULT
@@ -26,6 +26,7 @@ from .redis import Credentials, RedisDatabase
 if TYPE_CHECKING:
     from upstash_emulator.calls import Call
     from upstash_emulator.faults import Fault, Operation
+    from upstash_emulator.redis_processes.backend import Command
 
 ResetResponse = Literal["documented", "with_credentials"]
 
@@ -40,12 +41,14 @@ def _random_key(kind: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the Developer API. They may change while the emulator runs. See `Emulator`."""
+    """Settings of the APIs. They may change while the emulator runs. See `Emulator`."""
 
     reset_response: ResetResponse = "documented"
     show_credentials_on_get: bool = True
     latency_seconds: float = 0.0
     requests_per_second: int = 0
+    reset_spares_acl_users: bool = True
+    removed_token_disconnects: bool = False
 
     def __post_init__(self) -> None:
         """Check `reset_response`."""
@@ -73,12 +76,13 @@ class Simulation:
 
     Attributes:
         options: The options at the start.
-        settings: The current settings of the Developer API.
+        settings: The current settings of the APIs.
         account: The account of the first databases.
         accounts: All accounts by e-mail.
         databases: The Redis databases of all accounts by id, in the order of their creation.
         faults: The planned faults.
-        calls: The requests to the Developer API, in the order of their responses.
+        calls: The requests to the Developer API and the ACL commands over REST, in the order of
+            their responses.
         connections: Number of TCP connections that the Developer API has accepted.
         certificates: Certificates of Redis and REST, which clients must trust.
     """
@@ -194,8 +198,19 @@ class Simulation:
             RejectedError: The database is suspended.
             EmulatorError: Its redis-server has ended.
         """
-        await database.reset(fault)
+        await database.reset(fault, spares_acl_users=self.settings.reset_spares_acl_users)
         self.accounts[database.owner].log_reset(database.name, source=source, ip=ip)
+
+    async def run_acl(self, database: RedisDatabase, command: Command) -> Any:  # noqa: ANN401 - any reply
+        """Run an ACL command with the permissions of a database's Standard token.
+
+        Raises:
+            CommandError: The command was rejected, and nothing has changed.
+            EmulatorError: The redis-server has ended.
+        """
+        return await database.acl.run(
+            command, removal_disconnects=self.settings.removed_token_disconnects
+        )
 
     async def reset_in_console(self, database: RedisDatabase, fault: Fault = NO_FAULT) -> None:
         """Reset a database's password as a user does in the web console."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,54 +12,21 @@ import redis
 import requests
 
 from upstash_emulator import Emulator, EmulatorError
-from upstash_emulator.redis_processes import binary
-from upstash_emulator.redis_processes.binary import RedisBinary, find_redis_binary
+from upstash_emulator.redis_processes.binary import RedisBinary
 from upstash_emulator.simulation import simulation
 
 from ..support import (
     AT_ONCE,
     TIMEOUT_SECONDS,
-    binary_with_tls,
     opens,
     redis_client,
     rest_client,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from upstash_emulator import EmulatedDatabase
-
-
-BUNDLED = [package for package in binary._PACKAGES if find_spec(package)]
-"""Packages with a server that serves no TLS, so that clients come in through the relay."""
-
-
-@pytest.fixture(scope="module", params=["own TLS", *BUNDLED, "no TLS"])
-def each_way(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """An emulator for each way in which Redis clients can come in."""
-    emulator = Emulator(tls=request.param != "no TLS")
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "own TLS":
-            binary_with_tls()
-        else:
-            patch.setenv("PATH", "")
-            if request.param in BUNDLED:
-                program = {request.param: binary._PACKAGES[request.param]}
-                patch.setattr(binary, "_PACKAGES", program)
-            find_redis_binary.cache_clear()
-            assert not find_redis_binary().has_tls
-        emulator.start()
-    find_redis_binary.cache_clear()
-    yield emulator
-    emulator.stop()
-
-
-@pytest.fixture
-def way_in(each_way: Emulator) -> EmulatedDatabase:
-    each_way.clear(restore=True)
-    return each_way.databases[0]
 
 
 def test_reset_leaves_only_the_new_credentials_able_to_open_redis(
