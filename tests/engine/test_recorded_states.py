@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from upstash_emulator import Fault
+
 from ..support.assertions import assert_live, assert_nothing_left_to_do
 from ..support.stacks import TYPE, changed
 
@@ -24,6 +26,7 @@ DATABASE_ID = "96ad0856-03b1-4ee7-9666-e81abd0349e1"
 COMPLETE = {
     "first_outputs": "2026-11-first-outputs",
     "before_the_house": "2026-11-before-the-house",
+    "extra": "2026-11-extra-attributes-in-clear",
 }
 PENDING = {
     "lost": "2026-11-pending-rotation",
@@ -31,6 +34,9 @@ PENDING = {
     "lost_hidden": "2026-11-pending-rotation",
     "lost_first": "2026-11-pending-first-rotation",
 }
+UNDOCUMENTED = {"undocumented": "undocumented-canary", "private_key": "private-canary"}
+"""Attributes of the database `extra`. An earlier version stored the first one in clear."""
+
 CASES = COMPLETE | PENDING
 RELEASES = dict.fromkeys(CASES, "2026-11") | {"lost": "2026-12", "lost_hidden": "2026-12"}
 """What the program declares; the recorded update failed on the way from 2026-11 to 2026-12."""
@@ -69,11 +75,19 @@ def recorded(rotations: Rotations) -> Rotations:
     for name in CASES:
         rotations.declare(name, triggers={"release": RELEASES[name]})
     rotations.database("lost_hidden").credential_protection = True
+    rotations.fault("extra", Fault.merge(UNDOCUMENTED), "get", times=None)
     file = rotations.stack.folder / "recorded.json"
     file.write_text(json.dumps(deployment(rotations)))
     rotations.stack.on_stack("stack", "import", "--file", str(file))
     file.unlink()
+    assert UNDOCUMENTED["undocumented"] in rotations.stack.state_file.read_text()
     return rotations
+
+
+def assert_no_undocumented_value_in_clear(rotations: Rotations, shown: str) -> None:
+    """Neither in the state nor in what a command shows."""
+    text = rotations.stack.state_file.read_text() + shown
+    assert not [value for value in UNDOCUMENTED.values() if value in text]
 
 
 def assert_reconciled(rotations: Rotations) -> None:
@@ -89,13 +103,16 @@ def assert_reconciled(rotations: Rotations) -> None:
 def test_an_update_of_a_recorded_state_reconciles_and_makes_no_surplus_reset(
     recorded: Rotations,
 ) -> None:
-    assert changed(recorded.up()).keys() == set(PENDING)
+    shown = recorded.up()
+    assert changed(shown).keys() == set(PENDING)
+    assert_no_undocumented_value_in_clear(recorded, shown)
     assert_reconciled(recorded)
     older = {name: recorded.out(name)["rotated_at"] for name in COMPLETE}
 
     # The databases of today have other passwords than those of the recording.
     recorded.refresh()
     assert_nothing_left_to_do(recorded)
+    assert recorded.out("extra")["extra_attributes"] == UNDOCUMENTED
     assert_live(recorded, *CASES)
     for name in COMPLETE:
         assert recorded.out(name)["rotation_cause"] == "external"
@@ -114,8 +131,9 @@ def test_an_update_of_a_recorded_state_reconciles_and_makes_no_surplus_reset(
 def test_a_refresh_of_a_recorded_state_reconciles_and_the_next_update_does_the_rest(
     recorded: Rotations,
 ) -> None:
-    recorded.refresh()
+    shown = recorded.refresh()
     assert recorded.emulator.resets == 0
+    assert_no_undocumented_value_in_clear(recorded, shown)
     recorded.up()
     assert_reconciled(recorded)
     assert_nothing_left_to_do(recorded)

@@ -12,6 +12,7 @@ import pytest
 
 from upstash_emulator import Emulator, Fault
 
+from ..support.policy_pack import write_pack
 from ..support.programs import Code
 from ..support.runs import Run
 from ..support.stacks import Rotations
@@ -111,7 +112,7 @@ def test_a_run_that_succeeds_shows_and_stores_no_secret(
     commands(rotations, canaries, "preview --json --show-sames", "up --json")
     assert cache.resets == 2
     cache.reset_in_console()
-    commands(rotations, canaries, f"refresh --diff {LOGGED}", "up --diff --show-sames")
+    commands(rotations, canaries, f"refresh --diff {LOGGED}", "up --diff --show-sames --debug")
     commands(rotations, canaries, "stack", "stack output", "stack output --json", "config")
     commands(rotations, canaries, "stack export", "stack history --json")
     assert_nothing_is_stored_in_clear(rotations, canaries)
@@ -195,9 +196,39 @@ def test_an_engine_that_logs_everything_reveals_the_password_as_documented(
     log = tmp_path / "grpc.json"
     rotations.stack.environment["PULUMI_DEBUG_GRPC"] = str(log)
     text = rotations.up("--logtostderr", "--logflow", "-v=9")
-    password = rotations.database("cache").password
-    assert password in text
-    assert password in log.read_text()
+    cache = rotations.database("cache")
+    assert cache.password in text
+    assert cache.password in log.read_text()
+    cache.credential_protection = True
+    rotations.fault("cache", Fault.closed(applied=True), "reset", 3)
+    declare(rotations, "cache", 2)
+    rotations.stack.environment |= {"GRPC_VERBOSITY": "DEBUG", "GRPC_TRACE": "all"}
+    stored = cache.password
+    assert stored in rotations.stack.up(check=False)
+
+
+def test_the_engines_own_log_is_encrypted_and_reveals_secrets_as_documented(
+    rotations: Rotations, canaries: Canaries
+) -> None:
+    rotations.up()
+    log = max((rotations.stack.folder / "home" / "logs").glob("*+dev-*.log"))
+    canaries.assert_absent(log.read_bytes().decode(errors="replace"), log.name)
+    assert rotations.database("cache").password in rotations.stack.pulumi(
+        "logs", "decrypt", str(log)
+    )
+    rotations.stack.environment["PULUMI_CONFIG_PASSPHRASE"] = "another"
+    canaries.assert_absent(rotations.stack.pulumi("logs", "decrypt", str(log), check=False), "it")
+
+
+def test_a_policy_pack_receives_secrets_as_documented_and_the_engine_shows_none(
+    rotations: Rotations, canaries: Canaries, tmp_path: Path
+) -> None:
+    pack = tmp_path / "pack"
+    rotations.stack.environment |= write_pack(pack)
+    commands(rotations, canaries, f"up --policy-pack={pack}")
+    received = (pack / "received").read_text()
+    assert rotations.database("cache").password in received
+    assert API_KEY in received
 
 
 SILENT: dict[str, tuple[str, dict[str, str]]] = {
@@ -205,6 +236,7 @@ SILENT: dict[str, tuple[str, dict[str, str]]] = {
     "profiling": ("up --profiling=FILE", {}),
     "commands": ("up", {"PULUMI_DEBUG_COMMANDS": "true"}),
     "promises": ("up", {"PULUMI_DEBUG_PROMISE_LEAKS": "true"}),
+    "grpc": ("up", {"GRPC_VERBOSITY": "DEBUG", "GRPC_TRACE": "all"}),
 }
 
 
