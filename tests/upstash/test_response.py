@@ -50,6 +50,18 @@ def test_documented_response_is_read_without_an_oddity() -> None:
         (body({"data": {"database": [WITHOUT_ID]}}), "is unusual JSON"),
         (body([WITH_CREDENTIALS]), "is unusual JSON"),
         (body({**DOCUMENTED, "credentials": CREDENTIALS}), "is unusual JSON"),
+        (
+            body(
+                {
+                    **DOCUMENTED,
+                    **{name: CREDENTIALS[name] for name in CREDENTIALS if name != "password"},
+                    "credentials": {"password": CREDENTIALS["password"]},
+                }
+            ),
+            "is unusual JSON",
+        ),
+        (body(DOCUMENTED) + b"\n" + body(), "is unusual JSON"),
+        (body()[:-1] + b', "password": null}', "is unusual JSON"),
         (b"\xef\xbb\xbf" + body(), None),
         (json.dumps(WITH_CREDENTIALS).encode("utf-16"), None),
         (body().replace(b"MyRedis", b"caf\xe9"), "is not UTF-8"),

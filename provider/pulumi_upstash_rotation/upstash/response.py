@@ -6,9 +6,11 @@ credentials wherever they stand. It takes none that a response gives for another
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.errors import UnreadableResponseError
@@ -68,6 +70,11 @@ def read_database(
     except (ValueError, RecursionError):
         value = None
     found = _best(value, database_id) if complete else None
+    if found is not None and salvage and not is_credential(found.get("password")):
+        # Perhaps it stands where a JSON parser does not look, as in a second text.
+        with contextlib.suppress(OtherDatabaseError):
+            salvaged = _credentials_in(text, database_id)
+            found = {**found, **salvaged} if "password" in salvaged else found
     if found is not None:
         exact = isinstance(value, dict) and value.get("database_id") == database_id
         outer = value if exact else {}  # the credentials may stand inside
@@ -110,7 +117,7 @@ _DECODER: Final = json.JSONDecoder(parse_int=_integer, strict=False)
 
 
 def _best(value: object, database_id: str) -> dict[str, Any] | None:
-    """Return the object for this database, at best one that holds a credential.
+    """Return the object for this database, at best one that holds the password.
 
     Raises:
         OtherDatabaseError: There are only objects for other databases.
@@ -121,11 +128,12 @@ def _best(value: object, database_id: str) -> dict[str, Any] | None:
             mine.append(each)
         else:
             others = True
+    with_password = (each for each in mine if is_credential(each.get("password")))
     with_credentials = (
         each for each in mine if any(is_credential(each.get(name)) for name in CREDENTIAL_NAMES)
     )
     named = (each for each in mine if each.get("database_id"))
-    found = next(with_credentials, None) or next(named, None)
+    found = next(chain(with_password, with_credentials, named), None)
     if found is None and others:
         raise OtherDatabaseError("the response is about another database")
     return found
