@@ -23,6 +23,8 @@ KEY = ("RedisPasswordRotation", "96ad0856-03b1-4ee7-9666-e81abd0349e1")
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no folder"))
+    (tmp_path / "no folder").write_text("a file")
     return tmp_path / f"pulumi-upstash-rotation-{os.getuid()}"
 
 
@@ -87,6 +89,22 @@ def test_without_a_safe_folder_the_record_is_this_process_alone(
     run.declared.add(KEY)
     assert KEY in run.declared
     assert KEY not in shared_run(ENGINE).declared
+
+
+def test_where_files_inherit_a_group_the_record_is_shared(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    folder.chmod(0o2700)
+    shared_run(ENGINE).declared.add(KEY)
+    assert KEY in shared_run(ENGINE).declared
+
+
+def test_without_a_safe_temporary_folder_the_one_for_caches_serves(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.write_text("a file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shared_run(ENGINE).declared.add(KEY)
+    assert KEY in shared_run(ENGINE).declared
 
 
 def test_a_file_that_cannot_be_written_loses_nothing_of_this_process(

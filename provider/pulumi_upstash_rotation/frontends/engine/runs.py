@@ -29,13 +29,15 @@ _ATTEMPTS: Final = 20
 def shared_run(address: str) -> Run:
     """Return a record of the run of the engine with this address, `HOST:PORT`.
 
-    If the file cannot be used, the record is only this process's.
+    If no file can be used, the record is only this process's.
     """
-    try:
-        file = _open(_folder() / _digest(address))
-    except (AttributeError, ImportError, OSError):  # Windows lacks users and locks like these
-        return Run()
-    return Run(*(_SharedKeys(file, name) for name in ("declared", "rotated", "failed", "claimed")))
+    for parent in (tempfile.gettempdir, _cache):
+        # Windows lacks users and locks like these.
+        with contextlib.suppress(AttributeError, ImportError, OSError, RuntimeError):
+            file = _open(_folder(Path(parent())) / _digest(address))
+            names = ("declared", "rotated", "failed", "claimed")
+            return Run(*(_SharedKeys(file, name) for name in names))
+    return Run()
 
 
 class _SharedKeys(set[tuple[str, ...]]):
@@ -78,17 +80,22 @@ def _digest(key: object) -> str:
     return hashlib.sha256(repr(key).encode()).hexdigest()[:32]
 
 
-def _folder() -> Path:
+def _cache() -> str:
+    """Return this user's folder for caches. It serves if the one for temporary files does not."""
+    return os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+
+
+def _folder(parent: Path) -> Path:
     """Return this user's folder for such files.
 
     Raises:
         OSError: It cannot be made, or another user could write to it.
     """
-    folder = Path(tempfile.gettempdir()) / f"pulumi-upstash-rotation-{os.getuid()}"
-    folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+    folder = parent / f"pulumi-upstash-rotation-{os.getuid()}"
+    folder.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
     found = folder.lstat()
-    ours = found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == stat.S_IRWXU
-    if not (ours and stat.S_ISDIR(found.st_mode)):
+    others = found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    if found.st_uid != os.getuid() or others or not stat.S_ISDIR(found.st_mode):
         raise PermissionError(f"{folder} is not safe")
     return folder
 
