@@ -93,3 +93,8 @@ def test_next_rotation_is_always_later_than_the_last(
     due = next_rotation(rotated_at, days, schedule)
     assert (due is None) == (days is None and schedule is None)
     assert due is None or due[0] > rotated_at
+
+
+def test_no_rotation_is_due_after_one_that_is_dated_at_the_end_of_time() -> None:
+    last = datetime(9999, 12, 31, 23, 59, tzinfo=timezone.utc)
+    assert next_rotation(last, 1, "0 3 1 * *") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -60,8 +61,11 @@ def next_rotation(
         rotation_schedule: Cron expression in UTC. None for no schedule.
     """
     due = []
+    # A wrong clock may have dated the last rotation near the end of time. Then none is due.
     if rotation_days is not None:
-        due.append((rotated_at + timedelta(days=rotation_days), Cause.AGE))
+        with contextlib.suppress(OverflowError):
+            due.append((rotated_at + timedelta(days=rotation_days), Cause.AGE))
     if rotation_schedule is not None:
-        due.append((next_on_schedule(rotation_schedule, rotated_at), Cause.SCHEDULE))
+        with contextlib.suppress(InvalidScheduleError):
+            due.append((next_on_schedule(rotation_schedule, rotated_at), Cause.SCHEDULE))
     return min(due, key=lambda each: (each[0], each[1].value), default=None)
