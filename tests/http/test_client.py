@@ -97,6 +97,17 @@ def test_debug_level_of_all_connections_prints_nothing_of_ours(
     assert capsys.readouterr().out == ""
 
 
+def test_malformed_header_is_not_logged(
+    client: HttpClient, server: LocalServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may hold a credential, and the user's program may show all logs."""
+    server.response = Response(headers={"X": "y\r\n no header: canary\r\ncanary"})
+    with caplog.at_level("DEBUG"), suppress(UnreadableResponseError):
+        client.send(READ)
+    assert "GET /read: 200" in caplog.text
+    assert "canary" not in caplog.text
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(st.text(st.characters(exclude_characters=":", exclude_categories=["Cs"])), st.text())
 def test_basic_credentials_arrive_as_utf8(

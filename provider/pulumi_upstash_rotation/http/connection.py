@@ -7,6 +7,7 @@ Each connection keeps to the limits in `wire.py`.
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import platform
 import socket
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
+# urllib3 logs the text of a malformed header, which may hold a credential.
+logging.getLogger("urllib3.connection").addFilter(
+    lambda record: not str(record.msg).startswith("Failed to parse headers")
+)
 TRUST_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Each may name a file or folder of certificates. The first one that is set counts."""
 
