@@ -28,10 +28,10 @@ def judge(totals: Totals) -> None:
     assert not stories, "\n\n".join(stories)
 
 
-def test_four_thousand_sequences_break_no_promise() -> None:
-    totals = run_seeds(SEED, SEED + 4000)
+def test_one_thousand_sequences_break_no_promise() -> None:
+    totals = run_seeds(SEED, SEED + 1000)
     judge(totals)
-    assert totals.sequences == 4000
+    assert totals.sequences == 1000
 
 
 @pytest.mark.soak
@@ -40,7 +40,14 @@ def test_four_thousand_other_sequences_break_no_promise() -> None:
     judge(run_for(SOAK_SECONDS, first) if SOAK_SECONDS else run_seeds(first, first + 4000))
 
 
-@pytest.mark.parametrize("safeguard", SAFEGUARDS, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "safeguard",
+    [
+        # Without a plan of its own, thousands of sequences may be drawn.
+        pytest.param(each, id=each.name, marks=() if each.plan else pytest.mark.soak)
+        for each in SAFEGUARDS
+    ],
+)
 def test_without_a_safeguard_a_promise_breaks(safeguard: Safeguard) -> None:
     if safeguard.plan:
         assert broken_promise(safeguard.plan) is None
