@@ -46,6 +46,12 @@ def test_value_that_is_not_a_text_counts_as_absent(value: object) -> None:
         "<hidden>",
         "[REDACTED]",
         "null",
+        "N/A",
+        "(hidden)",
+        "----------",
+        "\u2588" * 6,
+        "Credential Protection is enabled",
+        "protected",
         "x" * 5000,
     ],
 )

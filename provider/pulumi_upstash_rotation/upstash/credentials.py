@@ -15,9 +15,11 @@ MAX_CREDENTIAL_LENGTH: Final = 4096
 MAX_SHOWN_NAME: Final = 64
 """Number of characters of a database's name that a message shows."""
 _MASKED: Final = re.compile(
-    r"[*\u2022\u25cf]{3}|^(x{4,}|<.*>|\[.*\]|hidden|masked|redacted|none|null)$", re.IGNORECASE
+    r"[*\u2022\u25cf]{3}|\s|^[\W_]+$|"
+    r"^(x{4,}|<.*>|\[.*\]|\(.*\)|n/?a|protected|hidden|masked|redacted|none|null)$",
+    re.IGNORECASE,
 )
-"""A text that only stands for a credential, such as `********`."""
+"""A text that only stands for a credential, such as `********`. Upstash's own have no space."""
 
 
 @dataclass(frozen=True)

@@ -804,3 +804,7 @@ def test_reset_without_required_credentials_is_refused_before_it_changes_anythin
     shown = ScriptedUpstash(reset=WITH_CREDENTIALS)
     HANDLER.create(arguments, shown.operation())
     assert shown.calls == ["get", "reset"]
+    dead = ScriptedUpstash(get=UNCHANGED, verification=REJECTED)
+    with pytest.raises(ApiError, match="rejects the password that the API returns, and require_c"):
+        HANDLER.create(arguments, dead.operation())
+    assert dead.calls == ["get"]

@@ -18,6 +18,7 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
+from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import KnownInputs
 from pulumi_upstash_rotation.resources.redis_password_rotation.operations import (
     MAX_READS,
     MAX_RESETS,
@@ -290,14 +291,14 @@ def test_a_read_is_rejected_if_the_database_rejects_its_password(
 def test_preflight_read_of_a_suspended_database_raises_and_resets_nothing() -> None:
     upstash = ScriptedUpstash(get={**WITH_CREDENTIALS, "state": "suspended"})
     with pytest.raises(ApiError, match=r"is suspended and cannot be reset; nothing has changed"):
-        preflight_read(upstash.operation(), DATABASE_ID)
+        preflight_read(upstash.operation(), KnownInputs(database_id=DATABASE_ID))
     assert upstash.calls == ["get"]
 
 
 @pytest.mark.parametrize("state", ["active", "passive", None, "new"])
 def test_preflight_read_of_any_other_database_returns_it(state: str | None) -> None:
     upstash = ScriptedUpstash(get={**WITH_CREDENTIALS, "state": state})
-    assert preflight_read(upstash.operation(), DATABASE_ID).state == state
+    assert preflight_read(upstash.operation(), KnownInputs(database_id=DATABASE_ID)).state == state
 
 
 LAST = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -52,12 +52,12 @@ def create(inputs: KnownInputs, operation: Operation, kept: Kept) -> Resource:
         RotationError: It failed. Without a resource in `kept`, nothing has changed.
     """
     wait = _prepared(inputs, operation)
-    decision, id_ = decide_first(inputs), inputs.database_id
+    decision = decide_first(inputs)
     if not decision.rotate:
         return _adopt(inputs, decision, operation)
     assert decision.reason is not None  # noqa: S101  a rotation always has one
     before = Snapshot(
-        operations.preflight_read(operation, id_, require_credentials=inputs.require_credentials),
+        operations.preflight_read(operation, inputs),
         RotationRecord(),
         rotate_on_delete=inputs.rotate_on_delete,
     )
@@ -129,7 +129,7 @@ def update(
         if changed and latest.record.verification:
             _warn(latest.database, latest.record.verification, operation)
         return Resource(id_, to_outputs(replace(latest, pending=None)))
-    operations.check_can_be_reset(database, require_credentials=inputs.require_credentials)
+    operations.check_can_be_reset(operation, database, inputs)
     wait()
     # All passwords but the read one are from before the next reset, whichever of them is live now.
     before = replace(latest, earlier=remember(latest.earlier, *latest.displaced), displaced=())

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pulumi_upstash_rotation.resources.secured import Kept
     from pulumi_upstash_rotation.upstash.database import Database
 
+    from .inputs import KnownInputs
+
 MAX_RESETS: Final = 3
 MAX_READS: Final = 6
 """Reads after a reset. With the waits between them they allow for a read that is 15 s late."""
@@ -60,9 +62,7 @@ class Rotated:
     was_read: bool = False
 
 
-def preflight_read(
-    operation: Operation, database_id: str, *, require_credentials: bool = False
-) -> Database:
+def preflight_read(operation: Operation, inputs: KnownInputs) -> Database:
     """Read a database before a reset, to know the password that the reset replaces.
 
     What the state holds may be out of date, because a user may have reset the password since then.
@@ -71,30 +71,34 @@ def preflight_read(
         ApiError: There is no such database, it could not be read, or it cannot be reset. Nothing
             has changed.
     """
-    database = operation.account.api.get_database(database_id)
-    check_can_be_reset(database, require_credentials=require_credentials)
+    database = operation.account.api.get_database(inputs.database_id)
+    check_can_be_reset(operation, database, inputs)
     return database
 
 
-def check_can_be_reset(database: Database, *, require_credentials: bool = False) -> None:
-    """Check that the API will not reject a reset of a database as it was read.
-
-    Args:
-        database: The database, as the preflight read found it.
-        require_credentials: The argument of the resource.
+def check_can_be_reset(operation: Operation, database: Database, inputs: KnownInputs) -> None:
+    """Check that a database, as the preflight read found it, can and may be reset.
 
     Raises:
-        ApiError: The database is suspended, or its required credentials are hidden. Nothing has
-            changed.
+        ApiError: The database is suspended, or its required credentials are hidden or not the live
+            ones. Nothing has changed.
     """
-    if require_credentials and not database.credentials.password:
+    if database.state == SUSPENDED:
+        raise ApiError(f"{database.label} {SUSPENDED_DATABASE}", HOW_TO_RESUME)
+    if not inputs.require_credentials:
+        return
+    if not database.credentials.password:
         problem = f"the API does not return the password of {database.label}"
         raise ApiError(
             f"{problem}, and require_credentials is True",
             "nothing has changed. Turn off Credential Protection, or set require_credentials=False",
         )
-    if database.state == SUSPENDED:
-        raise ApiError(f"{database.label} {SUSPENDED_DATABASE}", HOW_TO_RESUME)
+    if inputs.verify and is_rejected(operation, database):
+        problem = f"{database.label} rejects the password that the API returns"
+        raise ApiError(
+            f"{problem}, and require_credentials is True",
+            "nothing has changed. Run `pulumi up` again, or set require_credentials=False",
+        )
 
 
 def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
