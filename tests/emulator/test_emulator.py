@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -217,7 +218,8 @@ def test_command_lines_and_environments_of_all_processes_hold_no_secret() -> Non
         secrets = first | secrets_of(emulator)
         seen = []
         for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
-            seen += [*process.cmdline(), *process.environ().values()]
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                seen += [*process.cmdline(), *process.environ().values()]
         assert any("redis-server" in text for text in seen)
         assert not [secret for secret in secrets for text in seen if secret in text]
 

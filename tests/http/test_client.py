@@ -98,9 +98,13 @@ def test_debug_level_of_all_connections_prints_nothing_of_ours(
 
 
 def test_malformed_header_is_not_logged(
-    client: HttpClient, server: LocalServer, caplog: pytest.LogCaptureFixture
+    client: HttpClient,
+    server: LocalServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may hold a credential, and the user's program may show all logs."""
+    monkeypatch.setattr("pulumi_upstash_rotation.http.client.READ_TIMEOUT_SECONDS", 0.2)
     server.response = Response(headers={"X": "y\r\n no header: canary\r\ncanary"})
     with caplog.at_level("DEBUG"), suppress(UnreadableResponseError):
         client.send(READ)

@@ -457,13 +457,13 @@ def test_an_interrupted_build_leaves_nothing_running_and_can_continue(
     machine: Machine, number: signal.Signals
 ) -> None:
     machine.go()
-    run = machine.start("build", FAKE_GO_SECONDS="60")
+    run = machine.start("build", FAKE_GO_SECONDS="600")
     pid = machine.path / "pid"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     run.send_signal(number)
-    out, err = run.communicate(timeout=20)
+    out, err = run.communicate(timeout=120)
     assert run.returncode == 130
     assert out == ""
     assert err.splitlines()[-1] == "Interrupted. The next run continues from here."
