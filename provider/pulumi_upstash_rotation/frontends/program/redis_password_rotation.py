@@ -206,8 +206,8 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
             rotate_on_create: True resets the password when the resource is created. False adopts
                 the current password. True by default. A change resets nothing.
             rotate_on_delete: True resets the password when Pulumi deletes the resource. The stored
-                password is then useless. False by default. A change resets nothing. With the
-                option `retain_on_delete` or `deleted_with`, Pulumi never asks for a reset.
+                password is then useless. The options `retain_on_delete` and `deleted_with` prevent
+                this reset. False by default. A change resets nothing.
             require_credentials: True resets the password only if the read before the reset shows
                 the current one. Otherwise the update fails and nothing has changed. False by
                 default. A change resets nothing.
