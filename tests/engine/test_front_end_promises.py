@@ -175,7 +175,8 @@ def test_few_descriptors_only_make_a_fleet_slower(
         stack = fleet_of(emulator, new_stack, limits)
         stack.environment["UPSTASH_MAX_CONCURRENCY"] = "256"
         text = stack.up("--parallel", "256")
-        assert "warning" not in text
+        assert "descriptor" not in text
+        assert "error" not in text
         assert_all_saved(stack, emulator)
         stack.refresh("--parallel", "256")
         assert_all_saved(stack, emulator)

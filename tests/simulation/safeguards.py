@@ -381,6 +381,8 @@ SAFEGUARDS: Final = (
     ),
     Safeguard("age and schedule make a rotation due", _nothing_is_due_by_time),
     Safeguard("a deletion logs in", _replace(operations, "_try_stored", _indeterminate)),
-    Safeguard("... whatever it reads", _replace(operations, "is_rejected", _never), _NOT_MINE),
+    Safeguard(
+        "... whatever it reads", _replace(operations, "_try_stored", _indeterminate), _NOT_MINE
+    ),
 )
 """All of them."""

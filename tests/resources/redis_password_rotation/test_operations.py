@@ -391,7 +391,9 @@ def test_compare_keeps_stale_engine_inputs_stale(body: Any) -> None:
     ("get", "stored", "login", "resets", "warned"),
     [
         (WITH_CREDENTIALS, CREDENTIALS, LIVE, True, False),
-        (LATER, CREDENTIALS, LIVE, False, False),
+        (LATER, CREDENTIALS, DEAD, False, False),
+        (LATER, CREDENTIALS, UNREACHABLE, False, False),
+        (LATER, CREDENTIALS, LIVE, True, False),  # the read was late
         # The API does not show the live one, so a login finds out.
         (DOCUMENTED, CREDENTIALS, LIVE, True, False),
         (DOCUMENTED, CREDENTIALS, DEAD, False, False),

@@ -381,10 +381,11 @@ def revoke(operation: Operation, state: State) -> None:
         confirm_deletion(operation, state)
         return
     found = state.compare(database.credentials.password)
-    if found in (Reconciliation.INDETERMINATE, Reconciliation.EARLIER):
-        found = _try_stored(operation, database, state)
-    elif found is Reconciliation.SAME and state.verifies and is_rejected(operation, database):
-        found = Reconciliation.CHANGED  # the read was late
+    unsure = found in (Reconciliation.INDETERMINATE, Reconciliation.EARLIER)
+    if unsure or state.verifies:  # any read may be late
+        tried = _try_stored(operation, database, state)
+        if unsure or tried is not Reconciliation.INDETERMINATE:
+            found = tried
     if found is Reconciliation.SAME or (found is Reconciliation.CHANGED and state.pending):
         try:
             api.reset_password(state.database_id, state.database_name)
