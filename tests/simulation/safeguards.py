@@ -48,6 +48,19 @@ def _replace(target: object, name: str, by: object) -> Callable[[], AbstractCont
     return lambda: patch.object(target, name, by)
 
 
+def _all(*removals: Callable[[], AbstractContextManager[object]]) -> Any:
+    """Return a removal of several parts of one safeguard."""
+
+    @contextmanager
+    def removed() -> Iterator[None]:
+        with ExitStack() as stack:
+            for removal in removals:
+                stack.enter_context(removal())
+            yield
+
+    return removed
+
+
 def _nothing(*_: object, **__: object) -> None:
     pass
 
@@ -73,15 +86,8 @@ def _without_fingerprints() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _masked_counts() -> Iterator[None]:
-    def any_text(value: object) -> bool:
-        return isinstance(value, str) and bool(value)
-
-    with ExitStack() as patches:
-        for module in (credentials, database, response):
-            patches.enter_context(patch.object(module, "is_credential", any_text))
-        yield
+def _any_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _believes_the_state(
@@ -158,26 +164,8 @@ def _diff_without(**absent: Any) -> Callable[[], AbstractContextManager[object]]
     return _replace(handler.RedisPasswordRotationHandler, "diff", diff)
 
 
-@contextmanager
-def _page_is_a_404() -> Iterator[None]:
-    with (
-        patch.object(developer_api, "_is_json", lambda _body: True),
-        patch.object(operations, "confirm_deletion", _nothing),
-    ):
-        yield
-
-
 def _unapplied(outputs: Any, pending: Any) -> Any:
     return _WITH_PENDING(outputs, replace(pending, applied=False))
-
-
-@contextmanager
-def _no_login_decides() -> Iterator[None]:
-    with (
-        patch.object(changes, "_rejects", _never),
-        patch.object(operations, "is_rejected", _never),
-    ):
-        yield
 
 
 def _earlier_is_the_stored_one(
@@ -205,15 +193,6 @@ def _counts_from_anything(record: state.RotationRecord) -> Any:
 
 def _due_by_trigger_only(inputs: Any, record: Any, **options: Any) -> Any:
     return _DECIDE(replace(inputs, rotation_days=None, rotation_schedule=None), record, **options)
-
-
-@contextmanager
-def _nothing_is_due_by_time() -> Iterator[None]:
-    with (
-        patch.object(handler, "decide", _due_by_trigger_only),
-        patch.object(changes, "decide", _due_by_trigger_only),
-    ):
-        yield
 
 
 def _same_is_done(
@@ -313,12 +292,26 @@ SAFEGUARDS: Final = (
     Safeguard(
         "a read-back must be new", _replace(operations, "_is_new", lambda _before, _live: True)
     ),
-    Safeguard("a masked value is no password", _masked_counts),
+    Safeguard(
+        "a masked value is no password",
+        _all(
+            *(
+                _replace(each, "is_credential", _any_text)
+                for each in (credentials, database, response)
+            )
+        ),
+    ),
     Safeguard("a 404 is confirmed", _replace(operations, "confirm_deletion", _nothing)),
     Safeguard(
         "a 404 is from the same account", _replace(operations, "confirm_deletion", _any_account)
     ),
-    Safeguard("a 404 is JSON, and confirmed", _page_is_a_404),
+    Safeguard(
+        "a 404 is JSON, and confirmed",
+        _all(
+            _replace(developer_api, "_is_json", lambda _body: True),
+            _replace(operations, "confirm_deletion", _nothing),
+        ),
+    ),
     Safeguard("a deletion sees what is declared", _run_without("declared")),
     Safeguard("a deletion sees what failed", _run_without("failed")),
     Safeguard(
@@ -340,7 +333,13 @@ SAFEGUARDS: Final = (
         "few 4xx and no 3xx are rejections",
         _replace(client, "REJECTIONS", dict.fromkeys(range(300, 500))),
     ),
-    Safeguard("a login decides about a read", _no_login_decides),
+    Safeguard(
+        "a login decides about a read",
+        _all(
+            _replace(changes, "_rejects", _never),
+            _replace(operations, "is_rejected", _never),
+        ),
+    ),
     Safeguard("... after a reset", _replace(changes, "_rejects", _never)),
     Safeguard("... otherwise", _replace(operations, "is_rejected", _never)),
     Safeguard(
@@ -379,7 +378,13 @@ SAFEGUARDS: Final = (
         _replace(state.RotationRecord, "counts_from", property(_counts_from_anything)),
         _NEVER_ROTATED,
     ),
-    Safeguard("age and schedule make a rotation due", _nothing_is_due_by_time),
+    Safeguard(
+        "age and schedule make a rotation due",
+        _all(
+            _replace(handler, "decide", _due_by_trigger_only),
+            _replace(changes, "decide", _due_by_trigger_only),
+        ),
+    ),
     Safeguard("a deletion logs in", _replace(operations, "_try_stored", _indeterminate)),
     Safeguard(
         "... whatever it reads", _replace(operations, "_try_stored", _indeterminate), _NOT_MINE

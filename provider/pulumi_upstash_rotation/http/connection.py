@@ -6,6 +6,7 @@ Each connection keeps to the limits in `wire.py`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -150,16 +151,13 @@ class _Connection(HTTPConnection):
             NewConnectionError: It has none.
             ConnectTimeoutError: The name server did not respond in time.
         """
-        found: list[str | Exception] = []
+        found: list[str] = []
+        name = (self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
 
         def resolve() -> None:
-            try:
-                results = socket.getaddrinfo(
-                    self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM
-                )
+            with contextlib.suppress(OSError, UnicodeError):
+                results = socket.getaddrinfo(*name)
                 found.extend(dict.fromkeys(str(result[4][0]) for result in results))
-            except (OSError, UnicodeError) as error:
-                found.append(error)
 
         try:
             ended = background.start(resolve)
@@ -168,9 +166,9 @@ class _Connection(HTTPConnection):
         else:
             if not ended(CONNECT_TIMEOUT_SECONDS):
                 raise ConnectTimeoutError(self, "the name server did not respond in time")
-        if not found or isinstance(found[0], Exception):
+        if not found:
             raise NewConnectionError(self, "the name cannot be resolved")
-        return [each for each in found if isinstance(each, str)]
+        return found
 
 
 class _TLSConnection(_Connection, HTTPSConnection):

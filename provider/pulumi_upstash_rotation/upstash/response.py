@@ -57,8 +57,8 @@ def read_database(
         body: The response's body, or the part of it that came.
         database_id: The id that the request named.
         complete: False if the response broke off.
-        salvage: Whether to take credentials from a body that is not JSON. A read can be repeated,
-            so it needs that only for the response to a reset.
+        salvage: Whether to search the whole text if JSON shows no password. A read can be repeated,
+            so only the response to a reset needs that.
 
     Raises:
         OtherDatabaseError: It describes another database.

@@ -15,6 +15,7 @@ import hashlib
 import os
 import stat
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -47,6 +48,9 @@ class _SharedKeys(set[tuple[str, ...]]):
         super().__init__()
         self._file = file
         self._name = name
+        self._lock = threading.Lock()
+        self._read_to = 0
+        self._digests: set[str] = set()
 
     def add(self, key: tuple[str, ...], /) -> None:
         super().add(key)
@@ -64,16 +68,21 @@ class _SharedKeys(set[tuple[str, ...]]):
             os.write(self._file, f"{self._name}{sign}{_digest(key)}\n".encode())
 
     def _others(self) -> AbstractSet[str]:
-        """Return the digests of the keys that all processes have added and not removed."""
-        found: set[str] = set()
-        with contextlib.suppress(OSError):
+        """Return the digests of the keys that all processes have added and not removed.
+
+        It reads only what is new. A large fleet would otherwise read the whole file for each call.
+        """
+        with self._lock, contextlib.suppress(OSError):
             size = os.fstat(self._file).st_size
-            for line in os.pread(self._file, size, 0).decode().splitlines():
+            new = os.pread(self._file, size - self._read_to, self._read_to)
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read_to += len(whole)
+            for line in whole.decode().splitlines():
                 if line.startswith(f"{self._name}+"):
-                    found.add(line.partition("+")[2])
+                    self._digests.add(line.partition("+")[2])
                 elif line.startswith(f"{self._name}-"):
-                    found.discard(line.partition("-")[2])
-        return found
+                    self._digests.discard(line.partition("-")[2])
+        return self._digests
 
 
 def _digest(key: object) -> str:

@@ -267,18 +267,7 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
     record, pending, earlier = state.record, state.pending, state.earlier
     displaced = state.displaced
     live, stored = database.credentials.password, state.credentials.password
-    found = state.compare(live)
-    if found is Reconciliation.INDETERMINATE and live and pending and pending.applied:
-        found = Reconciliation.CHANGED  # the reset has happened, so any password but these is new
-    if found is Reconciliation.SAME and pending and pending.applied:
-        found = Reconciliation.EARLIER  # the reset has happened, so this read is late
-    if (
-        found is Reconciliation.CHANGED
-        and pending
-        and pending.after_late_read
-        and not pending.applied
-    ):
-        found = Reconciliation.INDETERMINATE  # it may be from before the reset
+    found = _reconciled(state, live)
     not_tried = Verification(verified=False, message="not verified: a refresh found this password")
     stale = state.engine_inputs_stale
     if found is Reconciliation.CHANGED:
@@ -309,6 +298,19 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
         rotate_on_delete=state.rotate_on_delete,
         engine_inputs_stale=stale,
     )
+
+
+def _reconciled(state: State, live: str | None) -> Reconciliation:
+    """Compare the live password with the stored one, with what a pending rotation proves."""
+    found, pending = state.compare(live), state.pending
+    if pending and pending.applied:
+        if found is Reconciliation.INDETERMINATE and live:
+            return Reconciliation.CHANGED  # the reset has happened, so a password not known is new
+        if found is Reconciliation.SAME:
+            return Reconciliation.EARLIER  # the reset has happened, so this read is late
+    elif pending and pending.after_late_read and found is Reconciliation.CHANGED:
+        return Reconciliation.INDETERMINATE  # it may be from before the reset
+    return found
 
 
 def is_rejected(operation: Operation, database: Database) -> bool:
