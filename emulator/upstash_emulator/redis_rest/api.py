@@ -144,12 +144,8 @@ class RestApi:
             return _error(401, _WRONG_TOKEN), False
         try:
             replies = await self._run(parsed, session)
-        except CommandError as error:
-            if str(error).startswith("WRONGPASS"):
-                return _error(401, _WRONG_TOKEN), False
-            return _error(400, str(error)), False
         except EmulatorError as error:
-            return _error(500, f"ERR {error}"), False
+            return await _failed(session, error), False
         results = [to_json(reply, as_base64=as_base64) for reply in replies]
         applied = not any("error" in result for result in results)
         if parsed.batch:
@@ -192,6 +188,33 @@ class _Session:
     database: RedisDatabase
     user: str
     secret: str = field(repr=False)
+
+
+async def _failed(session: _Session, error: EmulatorError) -> Response:
+    """Return the response to a request none of whose commands has a reply."""
+    if _is_wrong_password(error) or await _has_ended(session):
+        return _error(401, _WRONG_TOKEN)
+    if isinstance(error, CommandError):
+        return _error(400, str(error))
+    return _error(500, f"ERR {error}")
+
+
+async def _has_ended(session: _Session) -> bool:
+    """Return whether the server no longer accepts a login.
+
+    A reset, for example, then cuts off a request in flight.
+    """
+    try:
+        await session.database.backend.execute(
+            session.user, session.secret, [[b"PING"]], atomic=False
+        )
+    except EmulatorError as error:
+        return _is_wrong_password(error)
+    return False
+
+
+def _is_wrong_password(error: EmulatorError) -> bool:
+    return isinstance(error, CommandError) and str(error).startswith("WRONGPASS")
 
 
 def _known_to_redis(command: Command) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -12,7 +13,7 @@ import requests
 from upstash_emulator import Fault
 from upstash_emulator.redis_rest import api as api_module
 
-from ..support import Api, Rest, rest
+from ..support import Api, Rest, rest, wait_until
 
 if TYPE_CHECKING:
     from upstash_emulator import EmulatedDatabase, Emulator
@@ -219,6 +220,15 @@ def test_command_that_a_reset_overtakes_is_rejected(
     assert run("ACL", "SETUSER", "app", token=token) == "WRONGPASS invalid password"
     assert database.resets == 1
     assert database.user("app") is None
+
+
+def test_command_in_flight_whose_user_is_deleted_is_rejected(run: Rest) -> None:
+    token = run.user("app")
+    with ThreadPoolExecutor(1) as pool:
+        blocked = pool.submit(run, "BLPOP", "key", "60", token=token)
+        assert wait_until(lambda: "blocked_clients:1" in str(run("INFO", "clients")))
+        assert run("ACL", "DELUSER", "app") == 1
+        assert blocked.result(60) == "WRONGPASS invalid password"
 
 
 def test_fault_in_a_pipeline_hits_the_whole_request(
