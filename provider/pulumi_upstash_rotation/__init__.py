@@ -2,11 +2,14 @@
 
 from ._version import __version__
 from .frontends.program.databases import DatabaseSummary, list_databases
+from .frontends.program.redis_acl_user import RedisAclRetirement, RedisAclUser
 from .frontends.program.redis_password_rotation import RedisPasswordRotation, SecurityAddons
 from .frontends.program.required_credentials import RequiredCredentials
 
 __all__ = [
     "DatabaseSummary",
+    "RedisAclRetirement",
+    "RedisAclUser",
     "RedisPasswordRotation",
     "RequiredCredentials",
     "SecurityAddons",

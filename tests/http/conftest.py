@@ -12,6 +12,7 @@ from pulumi_upstash_rotation.errors import (
     ResponseStatusError,
     ServerError,
 )
+from pulumi_upstash_rotation.http.authentication import basic
 from pulumi_upstash_rotation.http.client import HttpClient
 from pulumi_upstash_rotation.http.connection import trust_store
 from pulumi_upstash_rotation.http.rate_limit import RateLimit
@@ -64,7 +65,7 @@ def new_client(clock: Clock) -> Callable[..., HttpClient]:
         limit = RateLimit(8, clock=clock, sleep=clock.sleep)
         defaults = {"pool_size": 8, "rate_limit": limit, "rejection": _rejection}
         return HttpClient(
-            url, user, password, **{**defaults, **options}, clock=clock, sleep=clock.sleep
+            url, basic(user, password), **{**defaults, **options}, clock=clock, sleep=clock.sleep
         )
 
     return new

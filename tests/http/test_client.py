@@ -29,6 +29,7 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
+from pulumi_upstash_rotation.http.authentication import basic
 from pulumi_upstash_rotation.http.client import (
     MAX_ATTEMPTS,
     MAX_RESPONSE_BYTES,
@@ -436,8 +437,7 @@ def test_fleet_behind_a_burst_of_429s_succeeds_and_applies_each_call_once(
     limit = RateLimit(64, clock=time.monotonic, sleep=time.sleep)
     client = HttpClient(
         server.url,
-        "user",
-        "key",
+        basic("user", "key"),
         pool_size=32,
         rate_limit=limit,
         rejection=lambda status, _: (RateLimitedError, f"is rate limiting requests ({status})"),

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from pulumi_upstash_rotation.errors import ResponseStatusError, UnreadableResponseError
 from pulumi_upstash_rotation.http import client, wire
-from pulumi_upstash_rotation.resources import secured
+from pulumi_upstash_rotation.resources import databases, secured
 from pulumi_upstash_rotation.resources.redis_password_rotation import (
     changes,
     handler,
@@ -301,15 +301,15 @@ SAFEGUARDS: Final = (
             )
         ),
     ),
-    Safeguard("a 404 is confirmed", _replace(operations, "confirm_deletion", _nothing)),
+    Safeguard("a 404 is confirmed", _replace(databases, "confirm_deletion", _nothing)),
     Safeguard(
-        "a 404 is from the same account", _replace(operations, "confirm_deletion", _any_account)
+        "a 404 is from the same account", _replace(databases, "confirm_deletion", _any_account)
     ),
     Safeguard(
         "a 404 is JSON, and confirmed",
         _all(
             _replace(developer_api, "_is_json", lambda _body: True),
-            _replace(operations, "confirm_deletion", _nothing),
+            _replace(databases, "confirm_deletion", _nothing),
         ),
     ),
     Safeguard("a deletion sees what is declared", _run_without("declared")),

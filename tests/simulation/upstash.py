@@ -19,12 +19,14 @@ from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from pulumi_upstash_rotation.http import wire
+from pulumi_upstash_rotation.http.authentication import basic
 from pulumi_upstash_rotation.http.client import HttpClient
 from pulumi_upstash_rotation.http.rate_limit import RateLimit
 from pulumi_upstash_rotation.upstash.account import Account
 from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi, rejection
 from pulumi_upstash_rotation.values import Verification
 
+from ..support.account import never
 from .plan import Fault, Foreign, Step
 
 if TYPE_CHECKING:
@@ -450,8 +452,7 @@ class Clients:
     def _client(self, user: str) -> HttpClient:
         client = HttpClient(
             API_URL,
-            user,
-            f"key-{CANARY}",
+            basic(user, f"key-{CANARY}"),
             pool_size=32,
             rate_limit=self._limit(),
             rejection=rejection,
@@ -484,9 +485,9 @@ class Clients:
         theirs = self.world.step.condition == "the key of another account"
         user = THEIRS if theirs and self.world.actor == "ours" else OURS
         client = self._clients[user]
-        api = SimulatedApi(lambda: client, report)
+        api = SimulatedApi(lambda: client, lambda: user, report)
         api.world = self.world
-        return Account(lambda: api, self.world.verify, lambda: lambda: None)
+        return Account(lambda: api, self.world.verify, lambda: lambda: None, never, never)
 
 
 class _Forward:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from pulumi_upstash_rotation.resources.seam import Context, Operation, Run
 from pulumi_upstash_rotation.upstash.account import Account
@@ -16,11 +16,12 @@ from .payloads import BEFORE_A_RESET, DOCUMENTED, WITH_CREDENTIALS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pulumi_upstash_rotation.upstash.credentials import Credentials
+    from pulumi_upstash_rotation.upstash.credentials import Credentials, UserLogin
     from pulumi_upstash_rotation.upstash.database import Database
     from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
 
 ACCEPTED: Final = Verification(verified=True, message="Redis accepts it")
+USER_ACCEPTED: Final = Verification(verified=True, message="Redis and REST accept the new token")
 
 
 class RecordingReporter:
@@ -58,11 +59,15 @@ class ScriptedUpstash:
             the first reset, and the new ones after it.
         listed: Responses to reads of all databases, likewise: a list of databases each.
         verification: What a database answers when it is tried.
+        user_verification: What it answers to logins as an ACL user, in turn. The last one stays.
+        token_accepted: Whether it accepts a token, likewise. None if that cannot be determined.
 
     Attributes:
         calls: The Developer API's calls so far: `reset`, `get` or `list`.
         databases: The ids that those calls named.
         tried: What the database was tried with so far: new credentials, previous ones, seconds.
+        tried_users: The logins as ACL users so far, and their seconds.
+        tried_tokens: The REST URLs and tokens so far, and their seconds.
         prepared: How often a verification was prepared.
         reporter: Keeps the lines.
         clock: Stands still, but for sleeps.
@@ -76,17 +81,24 @@ class ScriptedUpstash:
         get: Any = None,
         listed: Any = (),
         verification: Verification = ACCEPTED,
+        user_verification: Verification | list[Verification] = USER_ACCEPTED,
+        token_accepted: bool | list[bool | None] | None = True,
     ) -> None:
         self.calls: list[str] = []
         self.databases: list[str] = []
         self.tried: list[tuple[dict[str, str], dict[str, str], float]] = []
+        self.tried_users: list[tuple[UserLogin, float]] = []
+        self.tried_tokens: list[tuple[str, str, float]] = []
         self.prepared = 0
         self.reporter = RecordingReporter()
         self.clock = Clock()
         self.before_call: Callable[[], object] = lambda: None
         self._responses = {
             call: list(responses) if isinstance(responses, list) else [responses]
-            for call, responses in (("reset", reset), ("get", get), ("list", listed))
+            for call, responses in (
+                *(("reset", reset), ("get", get), ("list", listed)),
+                *(("verify user", user_verification), ("accepts token", token_accepted)),
+            )
         }
         self._verification = verification
 
@@ -94,7 +106,9 @@ class ScriptedUpstash:
     def account(self) -> Account:
         """The account, as a front end passes it to a handler."""
         api = cast("DeveloperApi", self)
-        return Account(lambda: api, self._verify, self._prepare)
+        return Account(
+            lambda: api, self._verify, self._prepare, self._verify_user, self._accepts_token
+        )
 
     def preview(self, run: Run | None = None) -> Context:
         """Return what surrounds a call that must change nothing. It has no account."""
@@ -123,13 +137,16 @@ class ScriptedUpstash:
     def _respond(self, call: str) -> Any:
         self.before_call()
         self.calls.append(call)
-        responses = self._responses[call]
-        if responses == [None]:
+        if self._responses[call] == [None]:
             return WITH_CREDENTIALS if "reset" in self.calls else BEFORE_A_RESET
-        response = responses.pop(0) if len(responses) > 1 else responses[0]
+        response = self._next(call)
         if isinstance(response, Exception):
             raise response
         return response
+
+    def _next(self, call: str) -> Any:
+        responses = self._responses[call]
+        return responses.pop(0) if len(responses) > 1 else responses[0]
 
     def _verify(
         self, database: Database, previous: Credentials, *, timeout_seconds: float
@@ -137,6 +154,19 @@ class ScriptedUpstash:
         self.tried.append((database.credentials.known(), previous.known(), timeout_seconds))
         return self._verification
 
+    def _verify_user(self, login: UserLogin, *, timeout_seconds: float) -> Verification:
+        self.tried_users.append((login, timeout_seconds))
+        return cast("Verification", self._next("verify user"))
+
+    def _accepts_token(self, rest_url: str, token: str, *, timeout_seconds: float) -> bool | None:
+        self.tried_tokens.append((rest_url, token, timeout_seconds))
+        return cast("bool | None", self._next("accepts token"))
+
     def _prepare(self) -> Callable[[], None]:
         self.prepared += 1
         return lambda: None
+
+
+def never(*_: object, **__: object) -> NoReturn:
+    """Stand for a part of an account that a handler must not use."""
+    raise AssertionError

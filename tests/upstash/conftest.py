@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pulumi_upstash_rotation.http.authentication import basic
 from pulumi_upstash_rotation.http.client import HttpClient
 from pulumi_upstash_rotation.http.connection import trust_store
 from pulumi_upstash_rotation.http.rate_limit import RateLimit
@@ -59,15 +60,14 @@ def new_api(emulator: Emulator, clock: Clock) -> Callable[..., DeveloperApi]:
     ) -> DeveloperApi:
         client = HttpClient(
             emulator.url,
-            emulator.email,
-            api_key or emulator.api_key,
+            basic(emulator.email, api_key or emulator.api_key),
             pool_size=8,
             rate_limit=RateLimit(8, clock=clock, sleep=clock.sleep),
             rejection=rejection,
             clock=clock,
             sleep=clock.sleep,
         )
-        return DeveloperApi(lambda: client, report)
+        return DeveloperApi(lambda: client, lambda: emulator.email, report)
 
     return new
 

@@ -379,7 +379,7 @@ def test_api_connects_only_for_a_request() -> None:
     def connect() -> Any:
         raise ConfigurationError("no credentials")
 
-    api = DeveloperApi(connect)
+    api = DeveloperApi(connect, lambda: "")
     with pytest.raises(ConfigurationError, match="no credentials"):
         api.get_database("x")
 
@@ -432,7 +432,7 @@ def test_client_with_an_unreadable_bundle_is_a_configuration_error_before_any_re
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
     with LocalServer() as server:
         settings = Settings("a@b.c", "key", f"https://127.0.0.1:{server.port}")
-        api = DeveloperApi(lambda: client_for(settings))
+        api = DeveloperApi(lambda: client_for(settings), lambda: "")
         with pytest.raises(ConfigurationError) as raised:
             api.reset_password("x")
     assert str(raised.value) == (
@@ -443,7 +443,9 @@ def test_client_with_an_unreadable_bundle_is_a_configuration_error_before_any_re
 
 def test_fleet_under_a_rate_limit_resets_each_database_once() -> None:
     with Emulator(databases=128, redis_servers=False, requests_per_second=60) as emulator:
-        api = DeveloperApi(lambda: client_for(settings_of(emulator, max_concurrency=32)))
+        api = DeveloperApi(
+            lambda: client_for(settings_of(emulator, max_concurrency=32)), lambda: ""
+        )
         with ThreadPoolExecutor(128) as pool:
             list(pool.map(api.reset_password, [each.id for each in emulator.databases]))
         statuses = Counter(call.status for call in emulator.calls)
@@ -455,7 +457,7 @@ def test_fleet_under_a_rate_limit_resets_each_database_once() -> None:
 
 def test_connections_are_never_more_than_max_concurrency() -> None:
     with Emulator(databases=40, redis_servers=False, latency_seconds=0.05) as emulator:
-        api = DeveloperApi(lambda: client_for(settings_of(emulator, max_concurrency=8)))
+        api = DeveloperApi(lambda: client_for(settings_of(emulator, max_concurrency=8)), lambda: "")
         with ThreadPoolExecutor(40) as pool:
             list(pool.map(api.reset_password, [each.id for each in emulator.databases]))
         assert emulator.connections == 8

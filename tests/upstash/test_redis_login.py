@@ -116,9 +116,14 @@ def test_other_reply_is_unexpected(redis: Callable[..., Iterator[int]], reply: b
         connection.accepts("canary")
 
 
-@pytest.mark.parametrize("password", ["plain", "ümlaut", "two\r\n*1\r\n$4\r\nPING", "", "\ud800"])
-def test_password_is_one_argument_of_the_command(
-    redis: Callable[..., Iterator[int]], password: str
+TEXTS = ["plain", "ümlaut", "two\r\n*1\r\n$4\r\nPING", "", "\ud800"]
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [*((None, text) for text in TEXTS), *zip(TEXTS, TEXTS[::-1], strict=True)]
+)
+def test_password_and_user_are_one_argument_of_the_command_each(
+    redis: Callable[..., Iterator[int]], user: str | None, password: str
 ) -> None:
     received: list[bytes] = []
 
@@ -127,9 +132,10 @@ def test_password_is_one_argument_of_the_command(
         sock.sendall(OK)
 
     with redis(serve) as port, login(port) as connection:
-        assert connection.accepts(password)
-    secret = password.encode(errors="surrogatepass")
-    assert received == [b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%b\r\n" % (len(secret), secret)]
+        assert connection.accepts(password, user)
+    sent = [text.encode(errors="surrogatepass") for text in (user, password) if text is not None]
+    arguments = b"".join(b"$%d\r\n%b\r\n" % (len(each), each) for each in sent)
+    assert received == [b"*%d\r\n$4\r\nAUTH\r\n%b" % (len(sent) + 1, arguments)]
 
 
 def test_reply_may_come_byte_by_byte(redis: Callable[..., Iterator[int]]) -> None:

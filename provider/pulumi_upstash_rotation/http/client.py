@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import requests
 import tenacity
-from requests.auth import HTTPBasicAuth
 from urllib3.util import Retry
 
 from pulumi_upstash_rotation.errors import (
@@ -30,6 +29,8 @@ from .wire import ATTEMPT_SECONDS, MAX_BYTES, decoded, read_body, start_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from requests.auth import AuthBase
 
     from .rate_limit import RateLimit, Waiter
 
@@ -65,6 +66,7 @@ class Request:
         attempt: Its purpose, as in "cannot ATTEMPT".
         if_not_applied: End of the error text if the server did not apply the request.
         if_maybe_applied: End of the error text if the server may have applied it.
+        json: JSON value of the body. None without a body.
     """
 
     method: Literal["GET", "POST"]
@@ -73,6 +75,7 @@ class Request:
     attempt: str
     if_not_applied: str = "nothing has changed"
     if_maybe_applied: str = "nothing has changed"
+    json: Any = field(default=None, repr=False)
 
     def unreadable(self, how: str, received: bytes = b"") -> UnreadableResponseError:
         """Return the error for a response with a success status and an unusable body."""
@@ -85,8 +88,7 @@ class HttpClient:
 
     Args:
         base_url: The API's base URL, without a trailing slash.
-        user: User name for HTTP Basic.
-        password: Password for HTTP Basic.
+        auth: Authenticates each request.
         pool_size: Maximum number of open connections to keep.
         rate_limit: The limit of the account.
         rejection: Explains an error status.
@@ -101,8 +103,7 @@ class HttpClient:
     def __init__(  # noqa: PLR0913  an API, an account and a clock
         self,
         base_url: str,
-        user: str,
-        password: str,
+        auth: AuthBase,
         *,
         pool_size: int,
         rate_limit: RateLimit,
@@ -114,14 +115,16 @@ class HttpClient:
         """Prepare the session. It makes no request."""
         self._rate_limit_wait = rate_limit_wait
         self._base_url = base_url
-        self.user = user
         self._rate_limit = rate_limit
         self._rejection = rejection
         self._clock = clock
         self._sleep = sleep
         self._session = new_session(base_url, pool_size=pool_size)
-        # Bytes, because HTTP Basic has no charset and requests would take Latin-1.
-        self._session.auth = HTTPBasicAuth(user.encode(), password.encode())
+        self._session.auth = auth
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
 
     def send(self, request: Request, report: Report = _LOG.info) -> bytes:
         """Return the body of a successful response, after as many attempts as `RETRIES` allows.
@@ -174,6 +177,7 @@ class HttpClient:
             with self._session.request(
                 request.method,
                 self._base_url + request.path,
+                json=request.json,
                 timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
                 allow_redirects=False,
                 stream=True,

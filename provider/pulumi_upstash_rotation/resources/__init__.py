@@ -20,4 +20,16 @@ def handler_of(resource: str) -> Handler:
         from .redis_password_rotation.handler import RedisPasswordRotationHandler
 
         return RedisPasswordRotationHandler()
+    if resource == "RedisAclToken":
+        from .redis_acl_user.token import RedisAclTokenHandler
+
+        return RedisAclTokenHandler()
+    if resource == "RedisAclUser":
+        from .redis_acl_user.user import RedisAclUserHandler
+
+        return RedisAclUserHandler()
+    if resource == "RedisAclRetirement":
+        from .redis_acl_user.retirement import RedisAclRetirementHandler
+
+        return RedisAclRetirementHandler()
     raise KeyError(resource)

@@ -1,6 +1,6 @@
-"""The databases that running programs declare. Each may have one rotation of a type.
+"""What running programs declare. Each database or ACL user may have one rotation.
 
-Two rotations of one database would revoke each other's password.
+Two rotations of one credential would revoke each other's.
 """
 
 from __future__ import annotations
@@ -19,29 +19,34 @@ class Declarations:
         self._programs: WeakKeyDictionary[Any, dict[tuple[str, str], WeakKeyDictionary[Any, str]]]
         self._programs = WeakKeyDictionary()
 
-    def add(self, program: object, database: tuple[str, str], resource: object, name: str) -> None:
+    def add(self, program: object, key: tuple[str, str], resource: object, name: str) -> None:
         """Record that a program declares a rotation.
 
         Args:
             program: Any object that lives as long as the program.
-            database: The resource's type, as programs know it, and the id of the database.
+            key: The resource's type, as programs know it, and what it rotates.
             resource: The declared resource. This class holds only a weak reference to it.
             name: Its name.
         """
-        databases = self._programs.setdefault(program, {})
-        databases.setdefault(database, WeakKeyDictionary())[resource] = name
+        declared = self._programs.setdefault(program, {})
+        declared.setdefault(key, WeakKeyDictionary())[resource] = name
 
-    def check_once(self, program: object, database: tuple[str, str]) -> None:
-        """Check that only one resource of the program declares a database.
+    def check_once(self, program: object, key: tuple[str, str], label: str, harm: str) -> None:
+        """Check that only one resource of the program declares something.
+
+        Args:
+            program: As for `add()`.
+            key: As for `add()`.
+            label: What messages call it.
+            harm: What two resources would do.
 
         Raises:
             DuplicateDeclarationError: Several resources declare it.
         """
-        names = sorted(self._programs.get(program, {}).get(database, {}).values())
+        names = sorted(self._programs.get(program, {}).get(key, {}).values())
         if len(names) > 1:
             raise DuplicateDeclarationError(
-                f"Redis database {database[1]!r} is declared by {' and '.join(names)}. Each "
-                "rotation would revoke the other's password. Keep one"
+                f"{label} is declared by {' and '.join(names)}. {harm}. Keep one"
             )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pulumi_upstash_rotation.errors import InvalidInputError
     from pulumi_upstash_rotation.upstash.account import Account
+    from pulumi_upstash_rotation.upstash.database import Database
 
 
 class Reporter(Protocol):
@@ -40,12 +41,14 @@ class Run:
         rotated: Those whose credential this run has reset.
         failed: Those whose create or update has failed in this run.
         claimed: Those that a resource has claimed, alone and with the address of that resource.
+        databases: Databases as this process has read them, by id. They may be out of date.
     """
 
     declared: set[tuple[str, ...]] = field(default_factory=set)
     rotated: set[tuple[str, ...]] = field(default_factory=set)
     failed: set[tuple[str, ...]] = field(default_factory=set)
     claimed: set[tuple[str, ...]] = field(default_factory=set)
+    databases: dict[str, Database] = field(default_factory=dict, repr=False, kw_only=True)
     _lock: threading.Lock = field(
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )

@@ -24,7 +24,7 @@ MAX_TRIGGER_BYTES: Final = 64 << 10
 Check: TypeAlias = "Callable[[Any], str | None]"
 """Returns None for an allowed value, else a text that states the allowed values."""
 
-_Inputs = TypeVar("_Inputs", bound="DeclaredRotation")
+_Inputs = TypeVar("_Inputs")
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,13 @@ class DeclaredRotation:
     verify_timeout: float | Unknown = DEFAULT_VERIFY_TIMEOUT_SECONDS
 
 
+class Known:
+    """Marks arguments that are all known. Pulumi calls create and update only with such."""
+
+
 @dataclass(frozen=True)
-class KnownRotation(DeclaredRotation):
-    """The arguments of a create or update. Pulumi calls both only with known values."""
+class KnownRotation(Known, DeclaredRotation):
+    """The arguments of a create or update."""
 
     triggers: Mapping[str, Any] = field(default_factory=dict, repr=False)
     rotation_days: float | None = None
@@ -67,14 +71,14 @@ def parse(
     """Check arguments and return them as `kind`. `checks` has one check for each argument.
 
     Raises:
-        InvalidInputError: The first argument that is not allowed. For `KnownRotation`, also one
+        InvalidInputError: The first argument that is not allowed. If `kind` is `Known`, also one
             that is not known yet.
     """
     for problem in find_problems(checks, arguments):
         raise problem
     # An argument that is left out or None never reaches the provider.
     given = {name: arguments[name] for name in checks if arguments.get(name) is not None}
-    if issubclass(kind, KnownRotation):
+    if issubclass(kind, Known):
         for name, value in given.items():
             if has_unknown(value):
                 raise InvalidInputError(name, "is not known yet; please report it")

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from pulumi_upstash_rotation.http.client import Report
 
-    from .credentials import Credentials
+    from .credentials import Credentials, UserLogin
     from .database import Database
     from .developer_api import DeveloperApi
+    from .redis_rest import RedisRest
     from .settings import Settings
 
 
@@ -36,6 +37,36 @@ class Verify(Protocol):
         """Return the result."""
 
 
+class OpenRest(Protocol):
+    """Opens the REST API of a database."""
+
+    def __call__(self, base_url: str, token: str, report: Report) -> RedisRest:
+        """Return it, for one `with` statement. Raises `ConfigurationError`, as `open_api` does."""
+
+
+def open_rest(base_url: str, token: str, report: Report) -> RedisRest:
+    """Return the REST API of a database: see `RedisRest`."""
+    try:
+        from .redis_rest import RedisRest
+    except Exception as error:  # noqa: BLE001  a file of the project in the place of a library
+        raise ConfigurationError(_not_loaded(error)) from None
+    return RedisRest(base_url, token, report)
+
+
+class VerifyUser(Protocol):
+    """Type of `probe.verify_user()`, with the reporter already given."""
+
+    def __call__(self, login: UserLogin, *, timeout_seconds: float) -> Verification:
+        """Return the result."""
+
+
+class AcceptsToken(Protocol):
+    """Type of `probe.accepts_token()`."""
+
+    def __call__(self, rest_url: str, token: str, *, timeout_seconds: float) -> bool | None:
+        """Return whether the token is accepted. None if that cannot be determined."""
+
+
 @dataclass(frozen=True)
 class Account:
     """An Upstash account.
@@ -47,11 +78,18 @@ class Account:
             raises.
         prepare_to_verify: Starts to load in the background what a verification needs. Returns a
             function that waits until that is done. Neither raises.
+        verify_user: Logs in to a database as an ACL user. It never raises.
+        accepts_token: Returns whether a database accepts a token. None if that cannot be
+            determined. It never raises.
+        open_rest: Opens the REST API of a database: `open_rest()`, or a test's own.
     """
 
     open_api: Callable[[], DeveloperApi]
     verify: Verify
     prepare_to_verify: Callable[[], Callable[[], object]]
+    verify_user: VerifyUser
+    accepts_token: AcceptsToken
+    open_rest: OpenRest = open_rest
 
     @property
     def api(self) -> DeveloperApi:
@@ -73,22 +111,54 @@ def open_account(settings: Callable[[], Settings], report: Report) -> Account:
             from .developer_api import DeveloperApi, client_for
         except Exception as error:  # noqa: BLE001  a file of the project in the place of a library
             raise ConfigurationError(_not_loaded(error)) from None
-        return DeveloperApi(lambda: client_for(settings()), report)
+        return DeveloperApi(lambda: client_for(settings()), lambda: settings().email, report)
 
     def verify(
         database: Database, previous: Credentials, *, timeout_seconds: float
     ) -> Verification:
-        try:
+        def verification() -> Verification:
             from . import probe
-        except Exception as error:  # noqa: BLE001  an error after a reset could lose the new password
-            return Verification(verified=False, message=f"not verified: {_not_loaded(error)}")
-        try:
-            return probe.verify(database, previous, timeout_seconds=timeout_seconds, report=report)
-        except Exception as error:  # noqa: BLE001  same
-            why = f"not verified: unexpected {type(error).__name__}; please report it"
-            return Verification(verified=False, message=why)
 
-    return Account(open_api=open_api, verify=verify, prepare_to_verify=_prepare_to_verify)
+            return probe.verify(database, previous, timeout_seconds=timeout_seconds, report=report)
+
+        return _never_raising(verification)
+
+    def verify_user(login: UserLogin, *, timeout_seconds: float) -> Verification:
+        def verification() -> Verification:
+            from . import probe
+
+            return probe.verify_user(login, timeout_seconds=timeout_seconds, report=report)
+
+        return _never_raising(verification)
+
+    return Account(
+        open_api=open_api,
+        verify=verify,
+        prepare_to_verify=_prepare_to_verify,
+        verify_user=verify_user,
+        accepts_token=_accepts_token,
+    )
+
+
+def _never_raising(verification: Callable[[], Verification]) -> Verification:
+    """Return a verification, or why there is none."""
+    try:
+        from . import probe  # noqa: F401  loads the libraries
+    except Exception as error:  # noqa: BLE001  an error after a reset could lose the new password
+        return Verification(verified=False, message=f"not verified: {_not_loaded(error)}")
+    try:
+        return verification()
+    except Exception as error:  # noqa: BLE001  same
+        why = f"not verified: unexpected {type(error).__name__}; please report it"
+        return Verification(verified=False, message=why)
+
+
+def _accepts_token(rest_url: str, token: str, *, timeout_seconds: float) -> bool | None:
+    with contextlib.suppress(Exception):  # a library that cannot be loaded
+        from . import probe
+
+        return probe.accepts_token(rest_url, token, timeout_seconds=timeout_seconds)
+    return None
 
 
 def _not_loaded(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The three credentials that a reset replaces, the URLs that hold them, and a database's label."""
+"""The three credentials that a reset replaces, the login of an ACL user, URLs, and labels."""
 
 from __future__ import annotations
 
@@ -56,6 +56,26 @@ class Credentials:
         return Credentials(**{**other.known(), **self.known()})
 
 
+@dataclass(frozen=True)
+class UserLogin:
+    """What a login as an ACL user needs.
+
+    Attributes:
+        user: Name of the user.
+        token: Its token. It is the user's password and its Bearer token.
+        redis_url: URL of the database for Redis clients. None if it is not known. Only its scheme,
+            host and port count.
+        rest_url: Base URL for REST clients.
+        label: What messages call it.
+    """
+
+    user: str
+    token: str = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    rest_url: str
+    label: str
+
+
 def is_credential(value: object) -> TypeGuard[str]:
     """Return whether a value can be a credential: a text that is not empty, masked or huge."""
     return (
@@ -77,7 +97,12 @@ def database_label(database_id: str, name: str | None) -> str:
 
 
 def connection_urls(
-    endpoint: str | None, port: int | None, *, tls: bool | None, password: str | None
+    endpoint: str | None,
+    port: int | None,
+    *,
+    tls: bool | None,
+    password: str | None,
+    user: str = "default",
 ) -> dict[str, str]:
     """Return the URLs for clients: `redis_url` (with the password) and `rest_url`.
 
@@ -88,6 +113,7 @@ def connection_urls(
         port: TCP port of the Redis endpoint.
         tls: False only if clients connect without TLS.
         password: The password, in clear.
+        user: Name of the Redis user.
     """
     if not endpoint:
         return {}
@@ -96,7 +122,8 @@ def connection_urls(
     host = _host(authority)
     if host and port and password:
         scheme = "redis" if tls is False else "rediss"
-        found["redis_url"] = f"{scheme}://default:{quote(password, safe='')}@{host}:{port}"
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        found["redis_url"] = f"{scheme}://{login}@{host}:{port}"
     return found
 
 

@@ -20,6 +20,7 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
+from pulumi_upstash_rotation.http.authentication import basic
 from pulumi_upstash_rotation.http.client import HttpClient, Report, Request
 from pulumi_upstash_rotation.http.rate_limit import RateLimit
 from pulumi_upstash_rotation.http.retries import Effect
@@ -41,12 +42,19 @@ class DeveloperApi:
 
     Args:
         connect: Returns the account's client. It is called only before a request.
+        user: Returns the account's e-mail. Raises `ConfigurationError` without one.
         report: Shows a line to a user when something takes long.
     """
 
-    def __init__(self, connect: Callable[[], HttpClient], report: Report = _LOG.info) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], HttpClient],
+        user: Callable[[], str],
+        report: Report = _LOG.info,
+    ) -> None:
         """Keep the arguments. It sends no request."""
         self._connect = connect
+        self._user = user
         self._report = report
 
     @property
@@ -56,7 +64,7 @@ class DeveloperApi:
         Raises:
             ConfigurationError: The account's settings are missing or unusable.
         """
-        return self._connect().user
+        return self._user()
 
     def reset_password(self, database_id: str, name: str | None = None) -> Reading:
         """Reset a Redis database's password and REST tokens: `POST /v2/redis/reset-password/{id}`.
@@ -217,8 +225,7 @@ def client_for(settings: Settings) -> HttpClient:
 def _client_for(settings: Settings) -> HttpClient:
     return HttpClient(
         settings.api_url,
-        settings.email,
-        settings.api_key,
+        basic(settings.email, settings.api_key),
         pool_size=settings.max_concurrency,
         rate_limit=_rate_limit_of(settings),
         rejection=rejection,

@@ -1,6 +1,7 @@
 """Whether a database accepts its new credential and rejects the previous one.
 
-The probe logs in over Redis with TLS. If that is not possible, it uses the REST API.
+The probe logs in over Redis with TLS. If that is not possible, it uses the REST API. An ACL user's
+token is tried over both.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import ssl
 import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -29,11 +30,11 @@ from pulumi_upstash_rotation.values import Verification
 from .redis_login import RedisLogin, UnexpectedReplyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from pulumi_upstash_rotation.http.client import Report
 
-    from .credentials import Credentials
+    from .credentials import Credentials, UserLogin
     from .database import Database
 
 RESPONSE_TIMEOUT_SECONDS: Final = 3.0
@@ -44,12 +45,16 @@ MAX_PONG_BYTES: Final = 64 << 10
 """Limit of one response over REST, headers included."""
 
 _LOG: Final = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 Accepts: TypeAlias = "Callable[[str, str | None, float], tuple[bool, bool]]"
 """Returns whether a new and a previous credential are accepted; raises `UnreachableError`.
 
 The third argument is the maximum time, in seconds.
 """
+
+Found: TypeAlias = "Callable[[Verification], object]"
+"""Takes a result. The last one counts."""
 
 
 class UnreachableError(Exception):
@@ -93,25 +98,81 @@ def verify(
         timeout_seconds: Maximum time in total.
         report: Shows a line to a user when the verification takes long.
     """
-    findings: list[Verification] = []
+    return _last_finding(
+        lambda found: found(_verify(database, previous, timeout_seconds)),
+        database.label,
+        timeout_seconds,
+        report,
+    )
+
+
+def verify_user(
+    login: UserLogin, *, timeout_seconds: float, report: Report = _LOG.info
+) -> Verification:
+    """Log in as an ACL user with its token, over Redis if that has TLS, and over REST.
+
+    It repeats until both accept the token, or the time is up. It never raises. No text holds the
+    token.
+
+    Args:
+        login: The user, its token and the database's URLs.
+        timeout_seconds: Maximum time in total.
+        report: Shows a line to a user when the verification takes long.
+    """
+    return _last_finding(
+        lambda found: _verify_user(login, timeout_seconds, found),
+        login.label,
+        timeout_seconds,
+        report,
+    )
+
+
+def accepts_token(rest_url: str, token: str, *, timeout_seconds: float) -> bool | None:
+    """Return whether the REST API accepts a token now. None if that cannot be determined.
+
+    It tries once. It never raises.
+
+    Args:
+        rest_url: Base URL for REST clients.
+        token: A token of any user.
+        timeout_seconds: Maximum time.
+    """
+    found: list[bool] = []
 
     def find() -> None:
+        found.append(_rest(rest_url, of_any_user=True)(token, None, timeout_seconds)[0])
+
+    with contextlib.suppress(Exception):
+        _in_a_thread(find, timeout_seconds, lambda: None)
+    return found[-1] if found else None
+
+
+def _last_finding(
+    find: Callable[[Found], object], label: str, seconds: float, report: Report
+) -> Verification:
+    """Return the last result that a function has found within some time."""
+    findings: list[Verification] = []
+
+    def guarded() -> None:
         try:
-            findings.append(_verify(database, previous, timeout_seconds))
+            find(findings.append)
         except BaseException as error:  # noqa: BLE001  an error could lose the new password
             # The text of an unexpected error may hold a secret, so the message has only its type.
             findings.append(_not_verified(f"unexpected {type(error).__name__}; please report it"))
 
+    def report_wait() -> None:
+        report(f"waiting up to {seconds:g} s for {label} to accept the new credential")
+
     try:
-        _in_a_thread(find, database.label, timeout_seconds, report)
+        _in_a_thread(guarded, seconds, report_wait)
         if findings:
             return findings[-1]
-        return _not_verified(f"the database gave no response within {timeout_seconds:g} s")
+        return _not_verified(f"the database gave no response within {seconds:g} s")
     except Exception as error:  # noqa: BLE001  same
         return _not_verified(f"unexpected {type(error).__name__}; please report it")
 
 
-def _in_a_thread(find: Callable[[], None], label: str, seconds: float, report: Report) -> None:
+def _in_a_thread(find: Callable[[], None], seconds: float, report_wait: Callable[[], None]) -> None:
     """Call a function for some time. It has a thread of its own, because DNS has no timeout."""
     try:
         ended = background.start(find)
@@ -120,7 +181,7 @@ def _in_a_thread(find: Callable[[], None], label: str, seconds: float, report: R
         return
     if not ended(min(REPORTED_WAIT_SECONDS, seconds)) and seconds > REPORTED_WAIT_SECONDS:
         with contextlib.suppress(Exception):  # a lost line is better than a lost password
-            report(f"waiting up to {seconds:g} s for {label} to accept the new credential")
+            report_wait()
         ended(seconds - REPORTED_WAIT_SECONDS)
 
 
@@ -141,22 +202,65 @@ def _verify(database: Database, previous: Credentials, timeout_seconds: float) -
     return _not_verified("; ".join(problems) or "the API does not return the new credentials")
 
 
+def _verify_user(login: UserLogin, timeout_seconds: float, found: Found) -> None:
+    """Try each way that has not accepted the token, one after the other, until none is left."""
+    ends_at = time.monotonic() + timeout_seconds
+    ways: dict[str, Accepts] = {"REST": _rest(login.rest_url, of_any_user=True)}
+    if login.redis_url and login.redis_url.startswith("rediss:"):
+        ways = {"Redis": _redis(login.redis_url, login.user), **ways}
+    # Whether a way accepts the token, or why it has not answered.
+    answers: dict[str, bool | str] = dict.fromkeys(
+        ways, f"gave no response within {timeout_seconds:g} s"
+    )
+
+    def all_accept() -> bool:
+        pending = [name for name in ways if answers[name] is not True]
+        for number, name in enumerate(pending):
+            share = (ends_at - time.monotonic()) / (len(pending) - number)
+            try:
+                accepted, _ = ways[name](login.token, None, min(RESPONSE_TIMEOUT_SECONDS, share))
+                answers[name] = accepted
+            except UnreachableError as error:
+                answers[name] = answers[name] and str(error)  # a rejection stays
+            _LOG.debug("%s accepts the token of %s: %s", name, login.label, answers[name])
+            found(_judge_user(answers, timeout_seconds))
+        return all(answer is True for answer in answers.values())
+
+    _repeat(all_accept, until=True, timeout_seconds=timeout_seconds)
+
+
+def _judge_user(answers: Mapping[str, bool | str], seconds: float) -> Verification:
+    rejecting = [name for name, answer in answers.items() if answer is False]
+    problems = [f"{name} {answer}" for name, answer in answers.items() if isinstance(answer, str)]
+    if rejecting:
+        what = f"{' and '.join(rejecting)} did not accept the new token within {seconds:g} s"
+        return Verification(verified=False, message="; ".join([what, *problems]), rejected=True)
+    if problems:
+        return _not_verified("; ".join(problems))
+    accept = "accept" if len(answers) > 1 else "accepts"
+    return Verification(verified=True, message=f"{' and '.join(answers)} {accept} the new token")
+
+
 def _final_response(plane: _Plane, timeout_seconds: float) -> tuple[bool, bool]:
     """Repeat until only the new credential works. Return the last response."""
-    attempts = Retrying(
-        retry=retry_if_result(lambda response: response != (True, False)),
-        wait=wait_exponential(multiplier=0.1, max=1),
-        stop=stop_before_delay(0.9 * timeout_seconds),  # leaves time for the last response
-        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-    )
     ends_at = time.monotonic() + timeout_seconds
 
     def accepts() -> tuple[bool, bool]:
         seconds = min(RESPONSE_TIMEOUT_SECONDS, ends_at - time.monotonic())
         return plane.accepts(plane.new, plane.previous, seconds)
 
-    response: tuple[bool, bool] = attempts(accepts)
-    return response
+    return _repeat(accepts, until=(True, False), timeout_seconds=timeout_seconds)
+
+
+def _repeat(attempt: Callable[[], _T], *, until: _T, timeout_seconds: float) -> _T:
+    """Repeat until the response is this one, or the time is up. Return the last response."""
+    attempts = Retrying(
+        retry=retry_if_result(lambda response: response != until),
+        wait=wait_exponential(multiplier=0.1, max=1),
+        stop=stop_before_delay(0.9 * timeout_seconds),  # leaves time for the last response
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    return attempts(attempt)
 
 
 def _judge(plane: _Plane, response: tuple[bool, bool], seconds: float) -> Verification:
@@ -198,7 +302,7 @@ _FAILURES: Final = (
 )
 
 
-def _redis(url: str) -> Accepts:
+def _redis(url: str, user: str | None = None) -> Accepts:
     """Return a function that logs in over Redis with TLS, twice on one connection if possible."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 0
@@ -207,15 +311,15 @@ def _redis(url: str) -> Accepts:
         ends_at = time.monotonic() + seconds
         try:
             with RedisLogin(host, port, seconds) as login:
-                if not login.accepts(new):
+                if not login.accepts(new, user):
                     return False, False
                 if previous is None:
                     return True, False
                 with contextlib.suppress(EOFError):
-                    return True, login.accepts(previous)
+                    return True, login.accepts(previous, user)
             # A server may close the connection instead of a reply. A new one shows what it means.
             with RedisLogin(host, port, ends_at - time.monotonic()) as login:
-                return True, login.accepts(previous)
+                return True, login.accepts(previous, user)
         except _FAILURES as error:
             raise UnreachableError(_why(error)) from None
 
@@ -234,8 +338,11 @@ class _Bearer(AuthBase):
         return request
 
 
-def _rest(url: str) -> Accepts:
-    """Return a function that sends a PING over the REST API with each token."""
+def _rest(url: str, *, of_any_user: bool = False) -> Accepts:
+    """Return a function that sends a PING over the REST API with each token.
+
+    The rules of an ACL user may forbid PING. The error that says so proves the login.
+    """
 
     def responds_to(session: requests.Session, token: str, seconds: float) -> bool:
         if seconds <= 0:
@@ -245,14 +352,13 @@ def _rest(url: str) -> Accepts:
         with session.get(
             f"{url}/ping", auth=_Bearer(token), timeout=seconds, allow_redirects=False, stream=True
         ) as response:
-            if response.status_code == HTTPStatus.UNAUTHORIZED:
-                return False
-            read_body(response, body)
-        if response.ok and json.loads(body) == {"result": "PONG"}:
-            return True
-        raise UnreachableError(f"gave an unexpected response ({response.status_code})")
+            if response.status_code != HTTPStatus.UNAUTHORIZED or of_any_user:
+                read_body(response, body)
+        return _judge_pong(response.status_code, body, of_any_user=of_any_user)
 
     def accepts(new: str, previous: str | None, seconds: float) -> tuple[bool, bool]:
+        if of_any_user and not url.startswith("https:"):
+            raise UnreachableError("was not tried: its URL has no TLS")
         ends_at = time.monotonic() + seconds
         try:
             with new_session(url) as session:
@@ -265,6 +371,26 @@ def _rest(url: str) -> Accepts:
             raise UnreachableError(_why(error)) from None
 
     return accepts
+
+
+def _judge_pong(status: int, body: bytearray, *, of_any_user: bool) -> bool:
+    """Return whether the response to a PING accepts the token."""
+    if of_any_user and _forbids(body):
+        return True
+    if status == HTTPStatus.UNAUTHORIZED:
+        return False
+    if status < HTTPStatus.BAD_REQUEST and json.loads(body) == {"result": "PONG"}:
+        return True
+    raise UnreachableError(f"gave an unexpected response ({status})")
+
+
+def _forbids(body: bytearray) -> bool:
+    """Return whether a response states that the user may not run the command."""
+    try:
+        response = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(response, dict) and str(response.get("error")).startswith("NOPERM")
 
 
 def prepare() -> None:

@@ -59,8 +59,12 @@ class RedisLogin:
         """Close the connection."""
         self._sock.close()
 
-    def accepts(self, password: str) -> bool:
+    def accepts(self, password: str, user: str | None = None) -> bool:
         """Return whether the server accepts a password.
+
+        Args:
+            password: The password.
+            user: Name of its user. None for the user `default`.
 
         Raises:
             EOFError: The server has closed the connection. It may do so after a wrong password.
@@ -68,10 +72,10 @@ class RedisLogin:
             OSError: The connection broke.
             UnexpectedReplyError: The reply is another one, such as LOADING.
         """
-        secret = password.encode(errors="surrogatepass")
+        command = _command("AUTH", *([] if user is None else [user]), password)
         self._sock.settimeout(self._remaining())
         try:
-            self._sock.sendall(b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%b\r\n" % (len(secret), secret))
+            self._sock.sendall(command)
         except (BrokenPipeError, ConnectionResetError):
             raise EOFError from None
         reply = self._line().decode(errors="replace").upper()
@@ -129,3 +133,10 @@ class RedisLogin:
         if remaining <= 0:
             raise TimeoutError
         return remaining
+
+
+def _command(*arguments: str) -> bytes:
+    """Return a command as the Redis protocol has it."""
+    encoded = [argument.encode(errors="surrogatepass") for argument in arguments]
+    bulks = (b"$%d\r\n%b\r\n" % (len(argument), argument) for argument in encoded)
+    return b"*%d\r\n" % len(encoded) + b"".join(bulks)

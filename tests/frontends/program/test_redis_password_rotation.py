@@ -12,7 +12,8 @@ import pulumi
 import pytest
 
 from pulumi_upstash_rotation import RedisPasswordRotation
-from pulumi_upstash_rotation.frontends.program.redis_password_rotation import _check_sendable
+from pulumi_upstash_rotation.frontends.program.declared import check_sendable
+from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
 
 from ...support.payloads import DATABASE_ID
@@ -25,7 +26,7 @@ def test_output_of_another_resource_can_be_declared() -> None:
     async def declare() -> None:
         later = pulumi.Output.from_input("x")
         for value in (later, {"a": [later]}, {"a": (1, None, {"b": later})}):
-            _check_sendable({"database_id": later, "triggers": value}, "cache")
+            check_sendable(CHECKS, {"database_id": later, "triggers": value}, "cache")
 
     asyncio.run(declare())
 

@@ -36,7 +36,7 @@ from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
 from pulumi_upstash_rotation.values import Verification
 
 from ...support import payloads
-from ...support.account import ACCEPTED, RecordingReporter
+from ...support.account import ACCEPTED, RecordingReporter, never
 from ...support.clock import Clock
 from ...support.payloads import DATABASE_ID
 
@@ -90,7 +90,6 @@ class Upstash:
         before: Any = BEFORE_A_RESET,
     ) -> None:
         self._before = before
-        self.user = "example@upstash.com"
         self.is_reset = False
         self._responses = list(responses)
         self._late = late
@@ -112,9 +111,11 @@ class Upstash:
     def operation(self) -> Operation:
         client, clock = cast("HttpClient", self), Clock()
         account = Account(
-            lambda: DeveloperApi(lambda: client),
+            lambda: DeveloperApi(lambda: client, lambda: "example@upstash.com"),
             lambda *_, **__: self._verification,
             lambda: lambda: None,
+            never,
+            never,
         )
         return Operation(clock.now, RecordingReporter(), Run(), account, clock.sleep)
 

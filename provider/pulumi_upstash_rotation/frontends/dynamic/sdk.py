@@ -147,6 +147,19 @@ def running_program() -> pulumi.Resource | None:
     return program
 
 
+def name_of(resource: pulumi.Resource) -> str:
+    """Return the name that a program gave a resource."""
+    name: str = resource._name  # noqa: SLF001  no public way in all supported versions
+    return name
+
+
+def outputs_of(resource: pulumi.Resource) -> list[pulumi.Output[Any]]:
+    """Return the outputs of a resource and of all its children."""
+    found = [value for value in vars(resource).values() if isinstance(value, pulumi.Output)]
+    children = resource._childResources  # noqa: SLF001  same
+    return found + [value for child in tuple(children) for value in outputs_of(child)]
+
+
 def do_not_wait_for(value: object) -> None:
     """Let the program end without a wait for this output, if the SDK allows that.
 

@@ -4,22 +4,19 @@ Pulumi evaluates the annotations of the class for each resource. This module has
 `from __future__ import annotations`, because Pulumi would compile each annotation every time.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
-from pulumi_upstash_rotation.errors import DuplicateDeclarationError
 from pulumi_upstash_rotation.frontends.dynamic import sdk
 from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
-from pulumi_upstash_rotation.resources.declarations import DECLARATIONS
-from pulumi_upstash_rotation.resources.redis_password_rotation.handler import next_rotation_at
 from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS, NAME
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
-from pulumi_upstash_rotation.rotation.inputs import find_problems
-from pulumi_upstash_rotation.values import is_json, mark_unknown
+from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
 
+from .declared import check_declared_once, check_sendable, declare
 from .required_credentials import RequiredCredentials
 
 
@@ -232,12 +229,19 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
             "verify": verify,
             "verify_timeout": verify_timeout,
         }
-        _check_sendable(inputs, resource_name)
+        check_sendable(CHECKS, inputs, resource_name)
         if opts is None or opts.id is None:
             if isinstance(database_id, str):
-                _declare(database_id, self, resource_name)
+                declare((NAME, database_id), self, resource_name)
             inputs["database_id"] = pulumi.Output.from_input(database_id).apply(
-                lambda id_: _check_declared_once(id_, self, resource_name)
+                lambda id_: check_declared_once(
+                    id_,
+                    (NAME, id_),
+                    self,
+                    resource_name,
+                    label=f"Redis database {id_!r}",
+                    harm="Each rotation would revoke the other's password",
+                )
             )
         self._time_reasons = pulumi.Output.all(rotation_days, rotation_schedule)
         super().__init__(
@@ -306,54 +310,3 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     @classmethod
     def _output_names(cls) -> set[str]:
         return set(RedisPasswordRotation.__annotations__)
-
-
-def _check_sendable(inputs: Mapping[str, Any], resource_name: str) -> None:
-    """Reject values that Pulumi cannot send. Pulumi's own error would show the value.
-
-    The provider reports all other problems, in one step.
-
-    Raises:
-        pulumi.RunError: An argument holds a value that is not JSON.
-    """
-    known = mark_unknown(inputs, lambda value: isinstance(value, pulumi.Output | Awaitable))
-    for problem in find_problems(CHECKS, known):
-        if not is_json(known[problem.argument]):
-            raise pulumi.RunError(f"{resource_name}: {problem}")
-
-
-def _declare(
-    database_id: str, resource: pulumi.Resource, resource_name: str
-) -> pulumi.Resource | None:
-    """Record that the program declares a rotation, and return the program if there is one."""
-    program = sdk.running_program()
-    if program is not None:
-        DECLARATIONS.add(program, (NAME, database_id), resource, resource_name)
-    return program
-
-
-_Given = TypeVar("_Given")
-"""Any value that a program gives as an id."""
-
-
-def _check_declared_once(
-    database_id: _Given, resource: pulumi.Resource, resource_name: str
-) -> _Given:
-    """Return the id if no other resource of the program names it.
-
-    Pulumi calls this just before it registers the resource. By then the program has ended and has
-    declared everything. So neither of two duplicates is reset. Only an id that becomes known
-    later can come after the first reset.
-
-    Raises:
-        pulumi.RunError: Another resource rotates the same database.
-    """
-    if not isinstance(database_id, str):
-        return database_id  # the provider reports any other type
-    program = _declare(database_id, resource, resource_name)
-    if program is not None:
-        try:
-            DECLARATIONS.check_once(program, (NAME, database_id))
-        except DuplicateDeclarationError as error:
-            raise pulumi.RunError(str(error)) from None
-    return database_id

@@ -13,17 +13,16 @@ from pulumi_upstash_rotation.errors import (
     InvalidInputError,
     RotationError,
 )
+from pulumi_upstash_rotation.resources import databases
 from pulumi_upstash_rotation.resources.seam import Context, Diff, Operation, Resource
 from pulumi_upstash_rotation.resources.secured import secured
 from pulumi_upstash_rotation.rotation.decision import Decision, decide, decide_first
-from pulumi_upstash_rotation.rotation.inputs import CHECKS as ROTATION_CHECKS
-from pulumi_upstash_rotation.rotation.inputs import KnownRotation, find_problems, parse
+from pulumi_upstash_rotation.rotation.inputs import find_problems
 from pulumi_upstash_rotation.rotation.reconciliation import (
     Reconciliation,
 )
-from pulumi_upstash_rotation.rotation.schedule import next_rotation
 from pulumi_upstash_rotation.upstash.credentials import database_label
-from pulumi_upstash_rotation.values import Unknown, format_time, parse_time
+from pulumi_upstash_rotation.values import Unknown, format_time
 
 from . import changes, operations
 from .inputs import CHECKS, NAME, DeclaredInputs, parse_declared, parse_known
@@ -129,7 +128,7 @@ class RedisPasswordRotationHandler:
             database = operation.account.api.get_database(state.database_id, state.database_name)
         except DatabaseNotFoundError:
             if "schema_version" in outputs:  # a refresh, not `get()`
-                operations.confirm_deletion(operation, state)
+                databases.confirm_deletion(operation, state)
                 return None
             problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
             raise DatabaseNotFoundError(problem, "nothing has changed", status=404) from None
@@ -197,24 +196,6 @@ class RedisPasswordRotationHandler:
             )
             return
         operations.revoke(operation, state)
-
-
-def next_rotation_at(counts_from: object, arguments: Mapping[str, Any]) -> str | None:
-    """Return the time at which age or schedule makes a rotation due, in RFC 3339 and UTC.
-
-    None without age and schedule. None if an argument is not allowed, which `check()` reports.
-
-    Args:
-        counts_from: The output `rotated_at`, or `adopted_at` without one.
-        arguments: The arguments `rotation_days` and `rotation_schedule`.
-    """
-    try:
-        inputs = parse(KnownRotation, ROTATION_CHECKS, arguments)
-    except InvalidInputError:
-        return None
-    last = parse_time(counts_from)
-    due = last and next_rotation(last, inputs.rotation_days, inputs.rotation_schedule)
-    return format_time(due[0]) if due else None
 
 
 def _key(arguments: Mapping[str, Any]) -> tuple[str, str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pulumi_upstash_rotation.resources.databases import database_id_problem
 from pulumi_upstash_rotation.rotation import inputs as rotation
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 NAME: Final = "RedisPasswordRotation"
 """Name of the resource, as programs know it."""
-_DATABASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +41,8 @@ class KnownInputs(rotation.KnownRotation, DeclaredInputs):
     require_credentials: bool = False
 
 
-def _database_id_problem(value: object) -> str | None:
-    if isinstance(value, str) and _DATABASE_ID.fullmatch(value):
-        return None
-    return (
-        "must be the id of an Upstash Redis database, such as "
-        "96ad0856-03b1-4ee7-9666-e81abd0349e1 (letters, digits, - and _, at most 128)"
-    )
-
-
 CHECKS: Final[Mapping[str, rotation.Check]] = {
-    "database_id": rotation.required(_database_id_problem),
+    "database_id": rotation.required(database_id_problem),
     **rotation.CHECKS,
     "rotate_on_delete": rotation.optional(rotation.flag_problem),
     "require_credentials": rotation.optional(rotation.flag_problem),

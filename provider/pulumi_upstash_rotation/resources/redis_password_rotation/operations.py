@@ -1,4 +1,4 @@
-"""Operations on a database: preflight read, reset, compare, confirm a deletion, revoke."""
+"""Operations on a database: preflight read, reset, compare, revoke."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
+from pulumi_upstash_rotation.resources import databases
 from pulumi_upstash_rotation.resources.secured import MAY_HAVE_CHANGED
 from pulumi_upstash_rotation.rotation.reconciliation import (
     Reconciliation,
@@ -342,31 +343,6 @@ def _login(
     )
 
 
-def confirm_deletion(operation: Operation, state: State) -> None:
-    """Return only if a database that a read did not find is certainly deleted.
-
-    A 404 alone can come from a proxy, from a wrong base URL, or from another account.
-
-    Raises:
-        ApiError: It may still exist. Nothing has changed.
-    """
-    way_out = (
-        "the state has not changed. Check the account and the API's URL. If the database is "
-        "deleted, remove the resource with `pulumi state delete`"
-    )
-    missing = f"{state.label} was not found (404)"
-    api = operation.account.api
-    databases = api.list_databases()
-    if any(each.database_id.casefold() == state.database_id.casefold() for each in databases):
-        raise ApiError(f"{missing}, but the list of databases has it", way_out)
-    owners = {each.customer_id.casefold() for each in databases if each.customer_id}
-    if (state.customer_id or "").casefold() not in (owners or {api.user.casefold()}):
-        owner = f"the account {state.customer_id!r}" if state.customer_id else "an unknown account"
-        raise ApiError(
-            f"{missing}. The state has it from {owner}, and this may be another", way_out
-        )
-
-
 def revoke(operation: Operation, state: State) -> None:
     """Reset a database's password if it is the stored one. The stored password is then useless.
 
@@ -380,7 +356,7 @@ def revoke(operation: Operation, state: State) -> None:
     try:
         database = _get(operation, state)
     except DatabaseNotFoundError:
-        confirm_deletion(operation, state)
+        databases.confirm_deletion(operation, state)
         return
     found = state.compare(database.credentials.password)
     unsure = found in (Reconciliation.INDETERMINATE, Reconciliation.EARLIER)

@@ -1,0 +1,1 @@
+"""`RedisAclUser`: three resources. Token, user and retirement follow each other in each run."""
