@@ -15,7 +15,7 @@ from ..support.assertions import opens
 from ..support.programs import ROOT
 
 if TYPE_CHECKING:
-    from upstash_emulator import Emulator
+    from upstash_emulator import EmulatedDatabase, Emulator
 
     from ..support.stacks import StackFactory
 
@@ -30,6 +30,7 @@ def test_every_example_is_a_whole_project_and_has_a_test() -> None:
         "fleet",
         "quickstart",
         "scheduled",
+        "zero_downtime",
     }
     for folder in EXAMPLES.iterdir():
         names = {path.name for path in folder.iterdir()}
@@ -125,6 +126,38 @@ def test_a_dependent_follows_the_password_in_the_same_update(
     assert database.password not in stack.stored_text()
     stack.destroy()
     assert not env_file.exists()
+
+
+def test_two_rotations_without_an_outage_leave_one_live_token(
+    upstash_emulator: Emulator, new_stack: StackFactory
+) -> None:
+    database = upstash_emulator.databases[0]
+    stack = new_stack(EXAMPLES / "zero_downtime")
+    stack.set_config("databaseId", database.id)
+    stack.up()
+    env_file = stack.project / "app.env"
+    tokens = live_tokens(database)
+    for release in ("2026-12", "2027-01"):
+        stack.set_config("release", release)
+        assert "~ 4 to update" in stack.preview()
+        stack.up()
+        (token,) = live_tokens(database)
+        assert token not in tokens
+        assert env_file.read_text() == f"REDIS_URL=rediss://app:{token}@127.0.0.1:{database.port}\n"
+        tokens = (*tokens, token)
+    assert len(tokens) == 3
+    assert not any(token in stack.stored_text() for token in tokens)
+    assert "6 unchanged" in stack.up()
+    stack.destroy()
+    assert database.user("app") is None
+    assert not env_file.exists()
+    assert database.resets == 0
+
+
+def live_tokens(database: EmulatedDatabase) -> tuple[str, ...]:
+    user = database.user("app")
+    assert user is not None
+    return user.tokens
 
 
 def test_every_example_is_typed(tmp_path: Path) -> None:
