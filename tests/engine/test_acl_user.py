@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from ..support.stacks import StackFactory
 
-PROGRAM = '''
+PROGRAM = """
 import os
 from pulumi import dynamic
 from pulumi_upstash_rotation import RedisAclUser
@@ -44,7 +44,7 @@ if config.get("retire") != "no":
 for name in ("token", "redis_url", "rest_url", "previous_token", "rotated_at", "rotation_count",
              "rotation_cause", "verified", "verification", "credential_fingerprint"):
     pulumi.export(name, getattr(user, name))
-'''
+"""
 
 
 def test_a_rotation_hands_the_new_token_on_and_retires_the_old_one(

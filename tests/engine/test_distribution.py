@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from ..support.assertions import opens
+from ..support.mocked import TOKENS, url
 from ..support.programs import ROOT
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 PROVIDER: Final = "pulumi_upstash_rotation"
 EMULATOR: Final = "upstash_emulator"
+EXAMPLES: Final = ROOT / "examples"
 SOURCES: Final = {PROVIDER: ROOT / "provider", EMULATOR: ROOT / "emulator"}
 
 
@@ -135,7 +138,7 @@ def test_a_new_project_from_the_quickstart_installs_the_wheel_and_rotates(
     new_stack: StackFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    quickstart, project = str(ROOT / "examples" / "quickstart"), tmp_path / "rotation"
+    quickstart, project = str(EXAMPLES / "quickstart"), tmp_path / "rotation"
     options = ["--dir", str(project), "--name", "mine", "--yes", "--generate-only"]
     new_stack().pulumi("new", quickstart, *options)
     monkeypatch.setenv("PIP_FIND_LINKS", str(dist))
@@ -161,8 +164,7 @@ def test_every_example_is_a_template_with_the_same_requirements(
     tmp_path: Path, new_stack: StackFactory
 ) -> None:
     stack = new_stack()
-    requirements = (ROOT / "examples" / "quickstart" / "requirements.txt").read_text()
-    for example in (ROOT / "examples").iterdir():
+    for example in EXAMPLES.iterdir():
         target = tmp_path / example.name
         options = ["--dir", str(target), "--name", "mine", "--yes", "--generate-only"]
         stack.pulumi("new", str(example), *options)
@@ -172,4 +174,44 @@ def test_every_example_is_a_template_with_the_same_requirements(
         assert project["name"] == "mine"
         assert template["template"]["description"] == template["description"]
         assert template["template"]["config"] == template["config"]
-        assert (target / "requirements.txt").read_text() == requirements
+        requirements = (target / "requirements.txt").read_text()
+        assert requirements == (example / "requirements.txt").read_text()
+        assert requirements.startswith("pulumi-upstash-rotation\n")
+
+
+@pytest.mark.soak  # it installs large SDKs
+@pytest.mark.timeout(1200)
+def test_the_consumers_are_typed_and_get_the_token_before_the_retirement(
+    dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = EXAMPLES / "consumers"
+    monkeypatch.setenv("PIP_FIND_LINKS", str(dist))
+    packages = ("--constraint", str(ROOT / "constraints.txt"), "mypy", "types-requests")
+    python = new_environment(
+        tmp_path, *packages, "--requirement", str(example / "requirements.txt")
+    )
+
+    def ran(*arguments: object, **environment: str) -> str:
+        done = subprocess.run(
+            [python, *map(str, arguments)],
+            cwd=example,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    ran("-m", "mypy", "--strict", "--cache-dir", tmp_path / "mypy", ".")
+    mocked = ROOT / "tests" / "support" / "mocked.py"
+    for shown, stale in (("current", []), ("earlier", ["shop"])):
+        registered = dict(json.loads(ran(mocked, "__main__.py", SHOWN=shown)))
+        for kind in ("Secret", "ProjectEnvironmentVariable", "ActionsSecret"):
+            inputs = registered[kind]
+            secret = inputs["stringData"] if kind == "Secret" else inputs["value"]
+            assert "4dabf18193072939515e22adb298388d" in secret  # Pulumi's mark of a secret
+            assert url("current") in json.dumps(secret)
+            assert TOKENS["earlier"] not in json.dumps(inputs)
+        assert list(registered)[-1] == "RedisAclRetirement"
+        assert registered["RedisAclRetirement"]["stale_consumers"] == stale
