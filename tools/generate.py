@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "provider" / "pulumi_upstash_rotation"
-RESOURCE: Final = PACKAGE / "frontends" / "program" / "redis_password_rotation.py"
+PROGRAM: Final = PACKAGE / "frontends" / "program"
 RETRIES: Final = PACKAGE / "http" / "retries.py"
 SETTINGS: Final = PACKAGE / "upstash" / "settings.py"
 README: Final = ROOT / "README.md"
@@ -30,7 +30,13 @@ PLOTS: Final = ROOT / "docs" / "plots"
 
 EFFECTS: Final = {"READ": "a read", "IDEMPOTENT": "a repeatable write", "NON_IDEMPOTENT": "a reset"}
 """The effects of a request, and the heading of each in the retry table."""
-TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+TYPES: Final = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "pulumi.Resource": "resource",
+}
 PART: Final = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -76,32 +82,38 @@ def generated(name: str) -> str:
     return PARTS[kind](*([argument] if argument else [])).strip() + "\n"
 
 
-# --- the public class ---
+# --- the public classes ---
 
 
-def inputs() -> str:
+def inputs(class_name: str) -> str:
     """Return the table of the inputs. The last column comes from the sentence "A change ..."."""
     rows = []
-    for name, type_, text in _arguments():
+    for name, type_, text in _arguments(class_name, "__init__"):
         meaning, _, effect = text.partition(" A chang")
         if not effect:
             raise ValueError(f'the docstring of {name} has no sentence that starts with "A change"')
-        default = re.search(r"(\S+) by default\.", meaning)
-        meaning = re.sub(r"\s*\S+ by default\.", "", meaning)
-        rows.append(
-            (f"`{name}`", type_, default[1] if default else "", meaning, f"A chang{effect}")
-        )
+        rows.append((f"`{name}`", type_, *_default_and_meaning(meaning), f"A chang{effect}"))
     return table(("input", "type", "default", "meaning", "when it changes"), rows)
 
 
-def outputs() -> str:
+def parameters(name: str) -> str:
+    """Return the table of the parameters of CLASS.METHOD."""
+    rows = (
+        (f"`{parameter}`", type_, *_default_and_meaning(text))
+        for parameter, type_, text in _arguments(*name.split("."))
+    )
+    return table(("argument", "type", "default", "meaning"), rows)
+
+
+def outputs(class_name: str) -> str:
     """Return the table of the outputs."""
     rows = []
-    for node in public_class().body:
+    class_ = public_class(class_name)
+    for node in class_.body:
         if isinstance(node, ast.FunctionDef) and _is_property(node) and node.returns:
             name, annotation, text = node.name, node.returns, ast.get_docstring(node)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            name, annotation, text = node.target.id, node.annotation, _docstring_after(node)
+            name, annotation, text = node.target.id, node.annotation, _docstring_after(class_, node)
         else:
             continue
         secret = "yes" if "Secret" in (text or "") else ""
@@ -110,41 +122,45 @@ def outputs() -> str:
     return table(("output", "type", "secret", "meaning"), rows)
 
 
-def public_class() -> ast.ClassDef:
-    """Return the class that programs declare."""
+def public_class(name: str) -> ast.ClassDef:
+    """Return a class that programs declare."""
     return next(
         node
-        for node in parsed(RESOURCE).body
-        if isinstance(node, ast.ClassDef) and node.name == "RedisPasswordRotation"
+        for path in PROGRAM.glob("*.py")
+        for node in parsed(path).body
+        if isinstance(node, ast.ClassDef) and node.name == name
     )
 
 
-def _arguments() -> Iterator[tuple[str, str, str]]:
-    """Yield name, type and description of each input."""
-    init = next(
+def _arguments(class_name: str, method: str) -> Iterator[tuple[str, str, str]]:
+    """Yield name, type and description of each argument that has to be named."""
+    function = next(
         node
-        for node in public_class().body
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+        for node in public_class(class_name).body
+        if isinstance(node, ast.FunctionDef) and node.name == method
     )
-    described = section(ast.get_docstring(init) or "", "Args")
-    for argument in init.args.kwonlyargs:
+    described = section(ast.get_docstring(function) or "", "Args")
+    for argument in function.args.kwonlyargs:
         if argument.annotation:
             type_ = plain_type(argument.annotation, input_=True)
             yield argument.arg, type_, described[argument.arg]
+
+
+def _default_and_meaning(text: str) -> tuple[str, str]:
+    default = re.search(r"(\S+) by default\.", text)
+    return default[1] if default else "", re.sub(r"\s*\S+ by default\.", "", text)
 
 
 def _is_property(node: ast.FunctionDef) -> bool:
     return any(isinstance(each, ast.Name) and each.id == "property" for each in node.decorator_list)
 
 
-def _docstring_after(field: ast.AnnAssign) -> str:
+def _docstring_after(class_: ast.ClassDef, field: ast.AnnAssign) -> str:
     """Return the string that stands below a field."""
-    body = public_class().body
-    position = next(index for index, node in enumerate(body) if node.lineno == field.lineno)
-    match body[position + 1]:
+    match class_.body[class_.body.index(field) + 1]:
         case ast.Expr(value=ast.Constant(value=str(text))):
             return text
-    raise ValueError(f"{RESOURCE.name}:{field.lineno}: no docstring below {ast.unparse(field)}")
+    raise ValueError(f"{class_.name}: no docstring below {ast.unparse(field)}")
 
 
 def plain_type(annotation: ast.expr, *, input_: bool = False) -> str:
@@ -335,6 +351,7 @@ def assigned(path: Path, name: str) -> ast.expr | None:
 
 PARTS: Final[dict[str, Callable[..., str]]] = {
     "inputs": inputs,
+    "parameters": parameters,
     "outputs": outputs,
     "retries": retries,
     "settings": settings,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import generate
+import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
-
-def test_every_input_has_a_meaning_and_an_effect() -> None:
-    rows = generate.inputs().splitlines()[2:]
-    assert len(rows) == 9
+@pytest.mark.parametrize(("name", "inputs"), [("RedisPasswordRotation", 9), ("RedisAclUser", 12)])
+def test_every_input_has_a_meaning_and_an_effect(name: str, inputs: int) -> None:
+    rows = generate.inputs(name).splitlines()[2:]
+    assert len(rows) == inputs
     for row in rows:
         _, name, type_, _, meaning, effect, _ = (cell.strip() for cell in row.split("|"))
         assert name
@@ -23,17 +23,32 @@ def test_every_input_has_a_meaning_and_an_effect() -> None:
         assert effect
 
 
-def test_the_outputs_table_marks_the_secret_outputs() -> None:
-    rows = [row.split(" | ") for row in generate.outputs().splitlines()[2:]]
-    secret = {name.strip("| `") for name, _, mark, *_ in rows if mark == "yes"}
-    assert secret == {
-        "triggers",
-        "password",
-        "rest_token",
-        "read_only_rest_token",
-        "redis_url",
-        "extra_attributes",
-    }
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+        (
+            "RedisPasswordRotation",
+            "triggers password rest_token read_only_rest_token redis_url extra_attributes",
+        ),
+        ("RedisAclUser", "token redis_url previous_token"),
+        ("RedisAclRetirement", ""),
+    ],
+)
+def test_the_outputs_table_marks_the_secret_outputs(name: str, outputs: str) -> None:
+    rows = [row.split(" | ") for row in generate.outputs(name).splitlines()[2:]]
+    assert rows
+    secret = [name.strip("| `") for name, _, mark, *_ in rows if mark == "yes"]
+    assert secret == outputs.split()
+
+
+def test_the_parameters_table_has_the_defaults() -> None:
+    rows = generate.parameters("RedisAclUser.retire_previous").splitlines()[2:]
+    cells = [[cell.strip() for cell in row.split("|")] for row in rows]
+    assert [(name, type_, default) for _, name, type_, default, *_ in cells] == [
+        ("`after`", "list of resources", ""),
+        ("`grace_seconds`", "number", "2"),
+        ("`opts`", "`pulumi.ResourceOptions`", ""),
+    ]
 
 
 def test_retry_table_has_a_row_for_each_outcome_and_a_column_for_each_effect() -> None:

@@ -143,22 +143,26 @@ class RedisAclUser(pulumi.ComponentResource):
             username: Name of the user. A change creates the new user, then deletes the previous
                 one.
             rules: ACL rules, such as `["~app:*", "+@read", "+ping"]`. They replace all rules that
-                the user has. A change makes no new token. Rules about passwords are not allowed.
+                the user has. Rules about passwords are not allowed. A change makes no new token.
             triggers: Map from names to JSON values. A changed or added value rotates the token. A
                 removed one does not.
             rotation_days: Maximum age of the token, in days. The first `pulumi up` after that age
-                rotates it.
+                rotates it. A change rotates only a token that is then due.
             rotation_schedule: Cron expression in UTC, such as `0 3 1 * *`. The first `pulumi up`
-                after a scheduled time rotates the token.
+                after a scheduled time rotates the token. A change rotates only a token that is then
+                due.
             rotate_on_create: True makes a token when the resource is created. False adopts
-                `existing_token`. True by default.
+                `existing_token`. True by default. A change makes no new token.
             existing_token: The current token of the user. Necessary if `rotate_on_create` is False.
-            adopt_existing: True takes over a user that exists already. Its other tokens stay. False
-                by default: such a user is an error.
+                A change makes no new token.
+            adopt_existing: True takes over a user that exists already. Its other tokens stay. With
+                False such a user is an error. False by default. A change makes no new token.
             admin_token: Standard token of the database's REST API. Necessary only if the Developer
-                API does not return it, as with Credential Protection.
-            verify: False skips the login with a new token. True by default.
-            verify_timeout: Maximum time of a verification, in seconds. 10 by default.
+                API does not return it, as with Credential Protection. A change makes no new token.
+            verify: False skips the login with a new token. True by default. A change makes no new
+                token.
+            verify_timeout: Maximum time of a verification, in seconds. 10 by default. A change
+                makes no new token.
         """
         if opts is not None and opts.import_ is not None:
             raise pulumi.RunError(
