@@ -14,7 +14,8 @@ class AclUser:
         enabled: Whether it is `on`.
         tokens: Its live tokens, in the order of their creation. Each is a password of the user and
             a Bearer token of the REST API.
-        passwords: The SHA-256 digests of its passwords, as in the response to `ACL GETUSER`.
+        passwords: The SHA-256 digests of its passwords, as in the response to `ACL GETUSER`. If
+            `acl_digests_are_of_tokens` is off, the response has others.
         commands: Its permissions, such as `-@all +get`.
         keys: Its key patterns, such as `cache:*`.
         channels: Its channel patterns.

@@ -42,6 +42,7 @@ class Emulator:
         show_credentials_on_get: bool = True,
         reset_spares_acl_users: bool = True,
         removed_token_disconnects: bool = False,
+        acl_digests_are_of_tokens: bool = True,
         host: str = "127.0.0.1",
         port: int = 0,
         email: str | None = None,
@@ -64,6 +65,8 @@ class Emulator:
                 documentation of Upstash leaves that open. With `False` it removes all of them.
             removed_token_disconnects: Whether an ACL user loses its open connections if one of its
                 passwords is removed. The documentation of Upstash leaves that open too.
+            acl_digests_are_of_tokens: Whether the digests of passwords in ACL commands are the
+                SHA-256 digests of the tokens. That is open too. With `False` they are others.
             host: Host of the Developer API.
             port: Port of the Developer API. 0 for any free one.
             email: User name of the Developer API. By default developer@example.com.
@@ -85,6 +88,7 @@ class Emulator:
                     requests_per_second=requests_per_second,
                     reset_spares_acl_users=reset_spares_acl_users,
                     removed_token_disconnects=removed_token_disconnects,
+                    acl_digests_are_of_tokens=acl_digests_are_of_tokens,
                 ),
                 **{name: value for name, value in given.items() if value is not None},
             )
@@ -246,6 +250,15 @@ class Emulator:
     @removed_token_disconnects.setter
     def removed_token_disconnects(self, on: bool) -> None:
         self._change_settings(removed_token_disconnects=on)
+
+    @property
+    def acl_digests_are_of_tokens(self) -> bool:
+        """Whether ACL commands have the SHA-256 digests of the tokens. It may be set."""
+        return self._simulation.settings.acl_digests_are_of_tokens
+
+    @acl_digests_are_of_tokens.setter
+    def acl_digests_are_of_tokens(self, on: bool) -> None:
+        self._change_settings(acl_digests_are_of_tokens=on)
 
     def add_account(self, email: str | None = None, api_key: str | None = None) -> EmulatedAccount:
         """Add another account. It has no databases, and does not see those of other accounts.

@@ -6,6 +6,7 @@ import _thread
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,19 +17,21 @@ from pulumi_upstash_rotation.http.connection import trust_store
 from pulumi_upstash_rotation.upstash import account as account_module
 from pulumi_upstash_rotation.upstash import probe
 from pulumi_upstash_rotation.upstash.account import open_account
-from pulumi_upstash_rotation.upstash.credentials import Credentials
+from pulumi_upstash_rotation.upstash.credentials import Credentials, UserLogin
 from pulumi_upstash_rotation.upstash.database import parse_database
 from pulumi_upstash_rotation.upstash.settings import Settings
 from pulumi_upstash_rotation.values import Verification
 from upstash_emulator import Fault
 
 from ..support.payloads import DOCUMENTED, WITH_CREDENTIALS
-from ..support.servers import silent_port
+from ..support.servers import closed_port, silent_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from upstash_emulator import EmulatedDatabase, Emulator
+
+USER = UserLogin("app", "token-canary", None, "https://127.0.0.1:1", "user 'app'")
 
 
 def no_settings() -> Settings:
@@ -59,6 +62,27 @@ def test_verification_needs_no_settings() -> None:
     account = open_account(no_settings, print)
     found = account.verify(parse_database(DOCUMENTED), Credentials(), timeout_seconds=1)
     assert found.message == "not verified: the API does not return the new credentials"
+
+
+def test_login_as_a_user_needs_no_settings_and_never_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = open_account(no_settings, print)
+    with closed_port() as port:
+        url = f"https://127.0.0.1:{port}"
+        login = replace(USER, rest_url=url)
+        found = account.verify_user(login, timeout_seconds=3)
+        assert found.message == "not verified: REST could not be reached"
+        assert account.accepts_token(url, "token-canary", timeout_seconds=5) is None
+
+    def explode(*_: object, **__: object) -> None:
+        raise KeyError("token-canary")
+
+    for name in ("verify_user", "accepts_token"):
+        monkeypatch.setattr(probe, name, explode)
+    found = account.verify_user(USER, timeout_seconds=1)
+    assert found.message == "not verified: unexpected KeyError; please report it"
+    assert account.accepts_token(USER.rest_url, USER.token, timeout_seconds=1) is None
 
 
 def test_long_verification_is_reported_to_the_reporter_of_the_account(
@@ -109,6 +133,8 @@ def test_verification_that_cannot_be_loaded_is_a_message(
         message="not verified: the library pulumi_upstash_rotation.upstash.probe cannot be loaded "
         "(ModuleNotFoundError). A file in the project's folder may have its name; rename that file",
     )
+    assert account.verify_user(USER, timeout_seconds=1) == verification
+    assert account.accepts_token(USER.rest_url, USER.token, timeout_seconds=1) is None
 
 
 def test_preparation_that_fails_is_silent(

@@ -15,7 +15,7 @@ from upstash_emulator.acl_user import AclUser
 from upstash_emulator.redis_processes.backend import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from upstash_emulator.redis_processes.backend import Backend, Command
 
@@ -58,18 +58,25 @@ class AclUsers:
         return self._logins.get(token)
 
     async def run(  # noqa: C901, PLR0911 - a case for each subcommand
-        self, command: Command, *, removal_disconnects: bool = False
+        self,
+        command: Command,
+        *,
+        removal_disconnects: bool = False,
+        digests_are_of_tokens: bool = True,
     ) -> Any:  # noqa: ANN401 - any reply
         """Run an ACL command with the permissions of the Standard token.
 
         Args:
             command: The command, which starts with `ACL`.
             removal_disconnects: Whether a user whose password is removed loses its connections.
+            digests_are_of_tokens: Whether clients know a password by the SHA-256 digest of the
+                token. Otherwise they know it by another one.
 
         Raises:
             CommandError: The command was rejected, and nothing has changed.
             EmulatorError: The server has ended.
         """
+        shown: Callable[[str], str] = str if digests_are_of_tokens else _other_digest
         _, *arguments = (argument.decode(errors="replace") for argument in command)
         match [argument.upper() for argument in arguments[:1]] + arguments[1:]:
             case ["GENTOKEN", user, *password] if len(password) <= 1:
@@ -77,13 +84,13 @@ class AclUsers:
             case ["RESTTOKEN", user, password]:
                 return await self._rest_token(user, password)
             case ["SETUSER", user, *rules]:
-                return await self._set(user, rules, removal_disconnects=removal_disconnects)
+                return await self._set(user, rules, shown, removal_disconnects=removal_disconnects)
             case ["GETUSER", user]:
-                return _as_reply(await self._read(user))
+                return _as_reply(await self._read(user), shown)
             case ["DELUSER", *users] if users:
                 return await self._delete(users)
             case ["LIST"]:
-                return [_as_line(user).encode() for user in await self._read_all()]
+                return [_as_line(user, shown).encode() for user in await self._read_all()]
             case ["USERS"]:
                 return [name.encode() for name in await self._names()]
             case ["WHOAMI"]:
@@ -139,13 +146,25 @@ class AclUsers:
             return token.encode()
         raise CommandError(f'ERR Wrong password or user "{user}" does not exist')
 
-    async def _set(self, user: str, rules: Sequence[str], *, removal_disconnects: bool) -> bytes:
+    async def _set(
+        self,
+        user: str,
+        rules: Sequence[str],
+        shown: Callable[[str], str],
+        *,
+        removal_disconnects: bool,
+    ) -> bytes:
         if user in _PROTECTED:
             raise CommandError(f"ERR The '{user}' user cannot be modified")
         for rule in rules:
             self._check(user, rule)
         before = await self._read(user) if removal_disconnects else None
-        await self._change(user, rules)
+        known = [f"!{shown(rule[1:])}" if rule.startswith("!") else rule for rule in rules]
+        try:
+            await self._change(user, known)
+        except CommandError as error:
+            text = re.sub("(?<=modifier '!)[0-9a-f]+", lambda digest: shown(digest[0]), str(error))
+            raise CommandError(text) from None
         after = await self._read(user) if before else None
         if before and after and {*before.passwords} - {*after.passwords}:
             await self._disconnect(user)
@@ -211,13 +230,13 @@ class AclUsers:
         return reply
 
 
-def _as_reply(user: AclUser | None) -> list[Any] | None:
+def _as_reply(user: AclUser | None, shown: Callable[[str], str]) -> list[Any] | None:
     """Return a user as the reply to `ACL GETUSER`. None for a user that does not exist."""
     if user is None:
         return None
     fields = {
         "flags": _flags(user),
-        "passwords": user.passwords,
+        "passwords": [shown(digest) for digest in user.passwords],
         "commands": user.commands,
         "keys": user.keys,
         "channels": user.channels,
@@ -235,14 +254,14 @@ def _flags(user: AclUser) -> list[str]:
     return ["on" if user.enabled else "off", *(flag for flag, present in all_of.items() if present)]
 
 
-def _as_line(user: AclUser) -> str:
+def _as_line(user: AclUser, shown: Callable[[str], str]) -> str:
     """Return a user as a line of `ACL LIST`."""
     return " ".join(
         [
             "user",
             user.name,
             "on" if user.enabled else "off",
-            *(f"#{digest}" for digest in user.passwords),
+            *(f"#{shown(digest)}" for digest in user.passwords),
             *(f"~{pattern}" for pattern in user.keys),
             *(f"&{pattern}" for pattern in user.channels),
             user.commands,
@@ -263,6 +282,11 @@ def _new_token() -> str:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _other_digest(digest: str) -> str:
+    """Return a digest that is not that of the token. From that one it returns the first one."""
+    return digest[::-1]
 
 
 def _entropy_bits(password: str) -> float:

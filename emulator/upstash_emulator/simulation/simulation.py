@@ -49,6 +49,7 @@ class Settings:
     requests_per_second: int = 0
     reset_spares_acl_users: bool = True
     removed_token_disconnects: bool = False
+    acl_digests_are_of_tokens: bool = True
 
     def __post_init__(self) -> None:
         """Check `reset_response`."""
@@ -209,7 +210,9 @@ class Simulation:
             EmulatorError: The redis-server has ended.
         """
         return await database.acl.run(
-            command, removal_disconnects=self.settings.removed_token_disconnects
+            command,
+            removal_disconnects=self.settings.removed_token_disconnects,
+            digests_are_of_tokens=self.settings.acl_digests_are_of_tokens,
         )
 
     async def reset_in_console(self, database: RedisDatabase, fault: Fault = NO_FAULT) -> None:

@@ -7,6 +7,7 @@ token is tried over both.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import ssl
@@ -17,12 +18,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase
 from tenacity import Retrying, retry_if_result, stop_before_delay, wait_exponential
 from urllib3.exceptions import HTTPError
 
 from pulumi_upstash_rotation.errors import ConfigurationError
 from pulumi_upstash_rotation.http import background
+from pulumi_upstash_rotation.http.authentication import Bearer
 from pulumi_upstash_rotation.http.connection import causes, new_session, trust_store
 from pulumi_upstash_rotation.http.wire import read_body, start_attempt
 from pulumi_upstash_rotation.values import Verification
@@ -41,6 +42,9 @@ RESPONSE_TIMEOUT_SECONDS: Final = 3.0
 """Maximum time for one try of a database: connection, handshake, and both logins or requests."""
 REPORTED_WAIT_SECONDS: Final = 2.0
 """The probe reports a wait that is longer."""
+ROUNDS_IF_UNREACHABLE: Final = 4
+"""Number of tries of a way that cannot be reached, such as Redis behind a strict firewall,
+if the other way accepts the token."""
 MAX_PONG_BYTES: Final = 64 << 10
 """Limit of one response over REST, headers included."""
 
@@ -111,8 +115,8 @@ def verify_user(
 ) -> Verification:
     """Log in as an ACL user with its token, over Redis if that has TLS, and over REST.
 
-    It repeats until both accept the token, or the time is up. It never raises. No text holds the
-    token.
+    It repeats until both accept the token, or the time is up. If one accepts it, the other is tried
+    only a few times if it cannot be reached. It never raises. No text holds the token.
 
     Args:
         login: The user, its token and the database's URLs.
@@ -213,20 +217,24 @@ def _verify_user(login: UserLogin, timeout_seconds: float, found: Found) -> None
         ways, f"gave no response within {timeout_seconds:g} s"
     )
 
-    def all_accept() -> bool:
+    rounds = itertools.count(1)
+
+    def is_final() -> bool:
         pending = [name for name in ways if answers[name] is not True]
         for number, name in enumerate(pending):
             share = (ends_at - time.monotonic()) / (len(pending) - number)
             try:
-                accepted, _ = ways[name](login.token, None, min(RESPONSE_TIMEOUT_SECONDS, share))
-                answers[name] = accepted
+                accepts, _ = ways[name](login.token, None, min(RESPONSE_TIMEOUT_SECONDS, share))
+                answers[name] = accepts
             except UnreachableError as error:
                 answers[name] = answers[name] and str(error)  # a rejection stays
             _LOG.debug("%s accepts the token of %s: %s", name, login.label, answers[name])
             found(_judge_user(answers, timeout_seconds))
+        if next(rounds) >= ROUNDS_IF_UNREACHABLE and True in answers.values():
+            return False not in answers.values()
         return all(answer is True for answer in answers.values())
 
-    _repeat(all_accept, until=True, timeout_seconds=timeout_seconds)
+    _repeat(is_final, until=True, timeout_seconds=timeout_seconds)
 
 
 def _judge_user(answers: Mapping[str, bool | str], seconds: float) -> Verification:
@@ -326,18 +334,6 @@ def _redis(url: str, user: str | None = None) -> Accepts:
     return accepts
 
 
-class _Bearer(AuthBase):
-    """Sends a token. Without it requests would look for credentials in the user's ~/.netrc."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # Bytes, because requests would take Latin-1 for a text.
-        request.headers["Authorization"] = b"Bearer " + self._token.encode(errors="replace")  # type: ignore[assignment]
-        return request
-
-
 def _rest(url: str, *, of_any_user: bool = False) -> Accepts:
     """Return a function that sends a PING over the REST API with each token.
 
@@ -350,7 +346,7 @@ def _rest(url: str, *, of_any_user: bool = False) -> Accepts:
         start_attempt(seconds, MAX_PONG_BYTES)
         body = bytearray()
         with session.get(
-            f"{url}/ping", auth=_Bearer(token), timeout=seconds, allow_redirects=False, stream=True
+            f"{url}/ping", auth=Bearer(token), timeout=seconds, allow_redirects=False, stream=True
         ) as response:
             if response.status_code != HTTPStatus.UNAUTHORIZED or of_any_user:
                 read_body(response, body)

@@ -254,9 +254,14 @@ def test_control_api_plans_faults_and_selects_the_readings(
     token = run.user("app")
     plan = {"kind": "closed", "operation": "acl deluser", "applied": True}
     assert api.control("POST", "/faults", **plan).status_code == 201
-    readings = {"reset_spares_acl_users": False, "removed_token_disconnects": True}
+    readings = {
+        "reset_spares_acl_users": False,
+        "removed_token_disconnects": True,
+        "acl_digests_are_of_tokens": False,
+    }
     assert api.control("PATCH", "/settings", **readings).json() == readings
     assert emulator.removed_token_disconnects
+    assert not emulator.acl_digests_are_of_tokens
     database.reset_in_console()
     assert run("PING", token=token) == "WRONGPASS invalid password"
     assert seen(run, "ACL", "DELUSER", "app") == "closed"

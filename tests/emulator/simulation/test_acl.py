@@ -158,6 +158,34 @@ def test_user_has_several_passwords_and_loses_one_at_a_time(
     assert run("PING", token=third) == WRONG
 
 
+def test_digests_with_the_other_reading_are_not_those_of_the_tokens(
+    run: Rest, emulator: Emulator, database: EmulatedDatabase
+) -> None:
+    first = run.user("app")
+    second, third = (str(run("ACL", "GENTOKEN", "app")) for _ in range(2))
+    run("ACL", "SETUSER", "app", f">{second}", f">{third}")
+    emulator.acl_digests_are_of_tokens = False
+    passwords = shown(run)["passwords"]
+    assert isinstance(passwords, list)
+    assert len({*passwords, *map(digest, (first, second, third))}) == 6
+    lines = run("ACL", "LIST")
+    assert isinstance(lines, list)
+    assert [part[1:] for part in lines[2].split() if part.startswith("#")] == passwords
+    assert digest(database.password) not in lines[0]
+    for wrong in (digest(second), "0" * 64):
+        error = run("ACL", "SETUSER", "app", f"!{wrong}")
+        assert str(error).startswith(f"ERR Error in ACL SETUSER modifier '!{wrong}': ")
+    assert run("ACL", "SETUSER", "app", f"!{passwords[1]}") == "OK"
+    assert shown(run)["passwords"] == [passwords[0], passwords[2]]
+    assert [run("PING", token=each) for each in (first, second, third)] == ["PONG", WRONG, "PONG"]
+    run("ACL", "SETUSER", "app", f"<{third}")
+    app = database.user("app")
+    assert app is not None
+    assert (app.tokens, app.passwords) == ((first,), (digest(first),))
+    emulator.clear(restore=True)
+    assert emulator.acl_digests_are_of_tokens
+
+
 def test_user_that_is_off_cannot_log_in(run: Rest) -> None:
     token = run.user("app")
     run("ACL", "SETUSER", "app", "off")

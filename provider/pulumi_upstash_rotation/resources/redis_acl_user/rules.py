@@ -40,8 +40,13 @@ def rules_problem(rules: object) -> str | None:
         return f"{allowed}, at most {MAX_RULES}"
     for rule in rules:
         if reason := _reason(rule):
-            return f"must not have {rule[:64]!a}: {reason}"
+            return f"must not have {_shown(rule)}: {reason}"
     return _order_problem(rules)
+
+
+def _shown(rule: str) -> str:
+    """Return a rule as a message may show it. One about a password may hold it."""
+    return f"'{rule[:1]}...'" if rule[:1] in set("><#!") else ascii(rule[:64])
 
 
 def _reason(rule: str) -> str | None:

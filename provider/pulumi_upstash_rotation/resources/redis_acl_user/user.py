@@ -181,10 +181,13 @@ _FOUND: Final = ("previous_token", "changed_outside")
 
 
 def _found(live: Sequence[str], current: str, drifted: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the outputs that say what is live and what has drifted."""
+    """Return the outputs that say what is live and what has drifted.
+
+    None is stored, because a preview takes an output that is absent for one that is not known yet.
+    """
     previous = next((token for token in live if token != current), None)
-    found = {"previous_token": previous, "changed_outside": list(drifted) or None}
-    return {name: value for name, value in found.items() if value is not None}
+    found = {"previous_token": previous}
+    return {**found, "changed_outside": list(drifted)} if drifted else found
 
 
 def _changed(inputs: DeclaredUser, state: UserState) -> bool:
@@ -283,7 +286,10 @@ def _set(
         "verification": verification and verification.message,
         "schema_version": SCHEMA_VERSION,
     }
-    stored = {name: value for name, value in outputs.items() if value is not None}
+    missing = [name for name, value in outputs.items() if value is None]
+    stored = {
+        name: outputs[name] for name in outputs if name not in {*missing} - {"previous_token"}
+    }
     return Resource(f"{inputs.database_id}/{username}", stored)
 
 
