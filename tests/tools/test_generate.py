@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import generate
 import pytest
+
+import generate
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -111,7 +111,7 @@ class RedisAclUser(pulumi.ComponentResource):
     credential_fingerprint: pulumi.Output[str]
     """Changes with the token and reveals nothing about it. Use it as a trigger of dependents."""
     verified: pulumi.Output[bool | None]
-    """True if Redis and REST accepted the current token."""
+    """True if the database accepted the current token and did not reject it, over Redis or REST."""
     verification: pulumi.Output[str | None]
     """Result of the verification, or the reason why there was none."""
 
