@@ -132,6 +132,29 @@ def test_interpreter_that_makes_a_call_loads_what_it_needs() -> None:
     assert {"requests", "urllib3", "pydantic"} <= loaded_by(FAILED)
 
 
+FIRST_PART = """
+import builtins
+asked = []
+load = builtins.__import__
+
+def spied(name, *arguments, **options):
+    if name.partition(".")[0] == "requests":
+        asked.append(name)
+    return load(name, *arguments, **options)
+
+builtins.__import__ = spied
+import pulumi_upstash_rotation.upstash.MODULE
+assert asked[0] == "requests", asked[0]
+"""
+
+
+@pytest.mark.parametrize("module", ["developer_api", "probe", "redis_rest"])
+def test_two_threads_load_requests_in_the_same_order(module: str) -> None:
+    # One thread loads the probe while another one loads the API. If one of them began with a part
+    # of requests, Python would break the deadlock, and an import would find a half-loaded module.
+    assert "requests" in loaded_by(FIRST_PART.replace("MODULE", module))
+
+
 RESET = """
 import http.client, json, sys
 from pulumi_upstash_rotation.errors import RotationError

@@ -6,20 +6,17 @@ either of them requests would look for credentials in the user's ~/.netrc.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from requests.auth import AuthBase, HTTPBasicAuth
-
-if TYPE_CHECKING:
-    import requests
+# Not `from requests.auth`. Two threads that load requests must begin with the package itself.
+# Otherwise one of them can find a part that is half loaded.
+import requests
 
 
-def basic(user: str, password: str) -> AuthBase:
+def basic(user: str, password: str) -> requests.auth.AuthBase:
     """Return HTTP Basic authentication."""
-    return HTTPBasicAuth(user.encode(), password.encode())
+    return requests.auth.HTTPBasicAuth(user.encode(), password.encode())
 
 
-class Bearer(AuthBase):
+class Bearer(requests.auth.AuthBase):
     """A token in the header Authorization."""
 
     def __init__(self, token: str) -> None:
