@@ -21,6 +21,8 @@ def test_public_names_are_unchanged() -> None:
     """Programs of users import them."""
     assert pulumi_upstash_rotation.__all__ == [
         "DatabaseSummary",
+        "RedisAclRetirement",
+        "RedisAclUser",
         "RedisPasswordRotation",
         "RequiredCredentials",
         "SecurityAddons",

@@ -30,7 +30,7 @@ IMPORTED = "import pulumi_upstash_rotation"
 DECLARED = """
 import asyncio
 import pulumi
-from pulumi_upstash_rotation import RedisPasswordRotation
+from pulumi_upstash_rotation import RedisAclUser, RedisPasswordRotation
 
 class Mocks(pulumi.runtime.Mocks):
     def new_resource(self, args):
@@ -46,7 +46,13 @@ def declare():
     rotation = RedisPasswordRotation(
         "cache", database_id="an-id", triggers={"release": "1"}, rotation_days=30
     )
-    return pulumi.Output.all(rotation.id, rotation.next_rotation_at)
+    user = RedisAclUser(
+        "app", database_id="an-id", username="app", rules=["+ping"], rotation_days=30
+    )
+    retirement = user.retire_previous(after=[rotation])
+    return pulumi.Output.all(
+        rotation.id, rotation.next_rotation_at, retirement.id, user.next_rotation_at
+    )
 
 declare()
 """
@@ -76,6 +82,30 @@ for triggers in ({{"release": "1"}}, {{"release": "2"}}, "bad"):
     if not provider.check(state, news).failures:
         provider.diff("an-id", state, news)
 provider.diff("an-id", {{**state, "pending_rotation": "age"}}, news | {{"triggers": {{}}}})
+"""
+
+ACL_USER = f"""{PROVIDER}
+from pulumi_upstash_rotation import provider as classes
+
+address = {{"database_id": "an-id", "username": "app"}}
+tokens = {{"token": "one", "previous_tokens": [], "credential_fingerprint": "1"}}
+login = {{"rules": ["+ping"], "redis_url": "rediss://app:one@host", "rest_url": "https://host"}}
+for kind, state, due in (
+    ("Token", {{"triggers": {{"release": "1"}}, **tokens}}, {{"triggers": {{"release": "2"}}}}),
+    ("User", {{**tokens, **login}}, {{"rules": ["+get"]}}),
+    ("Retirement", tokens, {{"credential_fingerprint": "2"}}),
+):
+    served = getattr(classes, f"RedisAcl{{kind}}Provider")()
+    served.configure(pulumi.dynamic.ConfigureRequest(pulumi.dynamic.Config({{}}, "p")))
+    same = {{**address, **state}}
+    if kind == "Token":
+        same = {{**address, "triggers": state["triggers"]}}
+    assert not served.check({{}}, same).failures
+    assert served.diff("app", {{**address, **state}}, same).changes is False
+    assert served.diff("app", {{**address, **state}}, {{**same, **due}}).changes is None
+    served.update("app", {{**address, **state}}, same)
+    if kind != "User":
+        served.delete("app", {{**address, **state}})
 """
 
 DELETED = f"""{PROVIDER}
@@ -117,6 +147,7 @@ def by_pulumi() -> set[str]:
         pytest.param(IMPORTED, id="import"),
         pytest.param(DECLARED, id="declaration"),
         pytest.param(CHECKED, id="check and diff"),
+        pytest.param(ACL_USER, id="check, diff and more of an ACL user"),
         pytest.param(DELETED, id="delete without a reset"),
         pytest.param(UPDATED, id="update that is not due"),
     ],

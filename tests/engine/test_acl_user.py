@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from upstash_emulator import Fault
+
 from ..support.acl import RULES, Users
+from ..support.runs import Run
 from ..support.stacks import diagnostics_of
 
 if TYPE_CHECKING:
     from upstash_emulator import Emulator
+    from upstash_emulator.faults import Operation
 
     from ..support.stacks import StackFactory
 
@@ -86,7 +91,7 @@ def test_rotations_side_by_side(users: Users) -> None:  # noqa: PLR0915  one sto
     calls = [
         call.operation
         for call in users.emulator.calls
-        if call.database_id == users._cases["plain"].database.id
+        if call.database_id == users.database("plain").id
     ]
     assert len(calls) <= 8, calls  # five requests, three of them with two commands
     shown = created + preview + rotated + users.stack.stored_text()
@@ -109,10 +114,10 @@ def test_rotations_side_by_side(users: Users) -> None:  # noqa: PLR0915  one sto
     assert user.keys == ("other:*",)
     users.assert_served("plain")
 
-    plain, aged = users._cases["plain"].database, users._cases["aged"].database
+    plain, aged = users.database("plain"), users.database("aged")
     plain.acl("SETUSER", "plain", "+set")
     aged.acl("SETUSER", "aged", f"<{users.held('aged')}")
-    deleted, kept = users._cases["protected"].database, users.held("protected")
+    deleted, kept = users.database("protected"), users.held("protected")
     deleted.acl("DELUSER", "protected")
     refreshed = users.run("refresh")
     assert any("is not live" in line for line in diagnostics_of(refreshed, "aged-token"))
@@ -129,7 +134,7 @@ def test_rotations_side_by_side(users: Users) -> None:  # noqa: PLR0915  one sto
     assert "+set" not in user.commands
     assert changed(users.run("up")) == set()
 
-    gone = users._cases["second"].database
+    gone = users.database("second")
     users.run("destroy")
     assert [user.name for user in gone.acl_users] == ["foreign"]
     assert users.tokens("foreign") == (theirs,)
@@ -221,13 +226,67 @@ def test_mistakes_get_one_line_before_anything_changes(users: Users) -> None:
     assert user.passwords == ()
     users.declare("hidden")
     users.withdraw("theirs")
-    users._cases["hidden"].database.credential_protection = True
+    users.database("hidden").credential_protection = True
     assert "Give the token as admin_token" in users.failing("up")
 
 
 def test_database_that_is_gone_is_no_error_of_a_delete(users: Users) -> None:
     users.declare("app")
     users.run("up")
-    users._cases["app"].database.delete()
+    users.database("app").delete()
     users.run("destroy")
     assert users.stack.resources() == []
+
+
+LATE, NO_RESPONSE = Fault.delay(40), Fault.delay(40, applied=True)
+KILLED_AT: dict[str, tuple[Operation, Fault, int]] = {
+    "before-gentoken": ("acl gentoken", LATE, 0),
+    "after-gentoken": ("acl gentoken", NO_RESPONSE, 0),
+    "before-setuser": ("acl setuser", LATE, 0),
+    "after-setuser": ("acl setuser", NO_RESPONSE, 0),
+    "before-removal": ("acl setuser", LATE, 1),
+    "after-removal": ("acl setuser", NO_RESPONSE, 1),
+    "first-after-setuser": ("acl setuser", NO_RESPONSE, 0),
+}
+"""In a killed run: the command in flight, what happens to it, and such commands before it."""
+
+
+def test_killed_run_converges_to_one_token(users: Users) -> None:
+    *existing, first = KILLED_AT
+    for name in existing:
+        users.declare(name)
+    users.run("up")
+    before = {name: users.held(name) for name in existing}
+    users.rotate()
+    databases = {name: users.database(name) for name in existing}
+    databases[first] = users.declare(first)
+    for name, (operation, fault, earlier) in KILLED_AT.items():
+        database_id = databases[name].id
+        for each in (*[Fault()] * earlier, fault):
+            users.emulator.fault(each, operation=operation, database_id=database_id)
+    users.write()
+
+    def all_in_flight() -> bool:
+        added, retired, made = (
+            users.tokens(name) for name in ("after-setuser", "after-removal", first)
+        )
+        return (
+            len(added) == 2
+            and retired not in ((), (before["after-removal"],))
+            and (len(retired) == len(made) == 1 and len(users.tokens("before-removal")) == 2)
+        )
+
+    run = Run(users.stack, "up", "--yes", "--skip-preview")
+    assert run.wait_until(all_in_flight)
+    time.sleep(1)
+    assert run.end("both")
+    run.wait()
+    for name in existing:
+        assert users.opens(name, users.held(name)), "the consumer was cut off"
+    users.emulator.clear()
+    users.stack.on_stack("cancel", "--yes")
+    users.run("up")
+    users.assert_served(*KILLED_AT)
+    for name in existing:
+        assert not users.opens(name, before[name])
+    assert changed(users.run("up")) == set()

@@ -12,16 +12,22 @@ from pulumi_upstash_rotation.values import Verification
 
 from .clock import Clock
 from .payloads import BEFORE_A_RESET, DOCUMENTED, WITH_CREDENTIALS
+from .scripted_acl import ScriptedAcl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from pulumi_upstash_rotation.http.client import Report
     from pulumi_upstash_rotation.upstash.credentials import Credentials, UserLogin
     from pulumi_upstash_rotation.upstash.database import Database
     from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
+    from pulumi_upstash_rotation.upstash.redis_rest import RedisRest
 
 ACCEPTED: Final = Verification(verified=True, message="Redis accepts it")
 USER_ACCEPTED: Final = Verification(verified=True, message="Redis and REST accept the new token")
+USER_REJECTED: Final = Verification(
+    verified=False, message="Redis and REST did not accept the new token within 10 s", rejected=True
+)
 
 
 class RecordingReporter:
@@ -59,11 +65,14 @@ class ScriptedUpstash:
             the first reset, and the new ones after it.
         listed: Responses to reads of all databases, likewise: a list of databases each.
         verification: What a database answers when it is tried.
-        user_verification: What it answers to logins as an ACL user, in turn. The last one stays.
-        token_accepted: Whether it accepts a token, likewise. None if that cannot be determined.
+        user_verification: What it answers to logins as an ACL user. None if `acl` decides.
+        token_accepted: Whether it accepts a token, in turn. None if that cannot be determined. Then
+            `acl` decides.
+        acl: The ACL users of the database.
 
     Attributes:
-        calls: The Developer API's calls so far: `reset`, `get` or `list`.
+        calls: The calls so far. Those of the Developer API are `reset`, `get` or `list`. Those of
+            the REST API are the names of their commands.
         databases: The ids that those calls named.
         tried: What the database was tried with so far: new credentials, previous ones, seconds.
         tried_users: The logins as ACL users so far, and their seconds.
@@ -81,8 +90,9 @@ class ScriptedUpstash:
         get: Any = None,
         listed: Any = (),
         verification: Verification = ACCEPTED,
-        user_verification: Verification | list[Verification] = USER_ACCEPTED,
-        token_accepted: bool | list[bool | None] | None = True,
+        user_verification: Verification | None = None,
+        token_accepted: Iterable[bool | None] = (),
+        acl: ScriptedAcl | None = None,
     ) -> None:
         self.calls: list[str] = []
         self.databases: list[str] = []
@@ -92,22 +102,27 @@ class ScriptedUpstash:
         self.prepared = 0
         self.reporter = RecordingReporter()
         self.clock = Clock()
+        self.acl = acl or ScriptedAcl()
         self.before_call: Callable[[], object] = lambda: None
         self._responses = {
             call: list(responses) if isinstance(responses, list) else [responses]
-            for call, responses in (
-                *(("reset", reset), ("get", get), ("list", listed)),
-                *(("verify user", user_verification), ("accepts token", token_accepted)),
-            )
+            for call, responses in (("reset", reset), ("get", get), ("list", listed))
         }
         self._verification = verification
+        self._user_verification = user_verification
+        self._token_accepted = list(token_accepted)
 
     @property
     def account(self) -> Account:
         """The account, as a front end passes it to a handler."""
         api = cast("DeveloperApi", self)
         return Account(
-            lambda: api, self._verify, self._prepare, self._verify_user, self._accepts_token
+            lambda: api,
+            self._verify,
+            self._prepare,
+            self._verify_user,
+            self._accepts_token,
+            self._open_rest,
         )
 
     def preview(self, run: Run | None = None) -> Context:
@@ -139,14 +154,11 @@ class ScriptedUpstash:
         self.calls.append(call)
         if self._responses[call] == [None]:
             return WITH_CREDENTIALS if "reset" in self.calls else BEFORE_A_RESET
-        response = self._next(call)
+        responses = self._responses[call]
+        response = responses.pop(0) if len(responses) > 1 else responses[0]
         if isinstance(response, Exception):
             raise response
         return response
-
-    def _next(self, call: str) -> Any:
-        responses = self._responses[call]
-        return responses.pop(0) if len(responses) > 1 else responses[0]
 
     def _verify(
         self, database: Database, previous: Credentials, *, timeout_seconds: float
@@ -156,11 +168,15 @@ class ScriptedUpstash:
 
     def _verify_user(self, login: UserLogin, *, timeout_seconds: float) -> Verification:
         self.tried_users.append((login, timeout_seconds))
-        return cast("Verification", self._next("verify user"))
+        accepted = self.acl.accepts(login.token, login.user)
+        return self._user_verification or (USER_ACCEPTED if accepted else USER_REJECTED)
 
     def _accepts_token(self, rest_url: str, token: str, *, timeout_seconds: float) -> bool | None:
         self.tried_tokens.append((rest_url, token, timeout_seconds))
-        return cast("bool | None", self._next("accepts token"))
+        return self._token_accepted.pop(0) if self._token_accepted else self.acl.accepts(token)
+
+    def _open_rest(self, base_url: str, token: str, report: Report) -> RedisRest:
+        return self.acl.open(base_url, token, report, self.calls.append)
 
     def _prepare(self) -> Callable[[], None]:
         self.prepared += 1

@@ -84,15 +84,16 @@ class Users:
     Attributes:
         stack: The program's stack.
         emulator: Where the databases are.
+        tail: Text of the program after the users.
     """
 
     stack: Stack
     emulator: Emulator
+    tail: str = ""
     _cases: dict[str, _Case] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         (self.stack.project / "consumer.py").write_text(CONSUMER)
-        write_program(self.stack.project, PROGRAM)
 
     def declare(
         self,
@@ -112,6 +113,10 @@ class Users:
         self._cases[name] = _Case(database, given, consumer, retires, grace_seconds, list(aliases))
         return database
 
+    def database(self, name: str) -> EmulatedDatabase:
+        """Return the database of a user."""
+        return self._cases[name].database
+
     def change(self, name: str, **arguments: Any) -> None:
         """Change arguments of a user. None removes one."""
         given = {**self._cases[name].arguments, **arguments}
@@ -129,6 +134,7 @@ class Users:
 
     def write(self) -> None:
         """Write what the program declares."""
+        write_program(self.stack.project, PROGRAM + self.tail)
         cases = {
             name: {key: value for key, value in vars(case).items() if key != "database"}
             for name, case in self._cases.items()

@@ -65,6 +65,7 @@ class Received:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 class LocalServer:
@@ -140,8 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         owner = self.server.owner
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with owner.lock:
-            owner.received.append(Received(self.command, self.path, dict(self.headers)))
+            owner.received.append(Received(self.command, self.path, dict(self.headers), body))
             response = owner.responses.pop(0) if owner.responses else owner.response
             owner.in_flight += 1
             owner.most_in_flight = max(owner.most_in_flight, owner.in_flight)

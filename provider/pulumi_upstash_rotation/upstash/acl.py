@@ -69,7 +69,7 @@ def parse_token(value: object) -> str:
     Raises:
         ValueError: It is no token.
     """
-    if not is_credential(value):
+    if not (is_credential(value) and value.isascii() and value.isprintable()):
         raise ValueError("no token")
     return value
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pulumi_upstash_rotation.upstash.database import Database
     from pulumi_upstash_rotation.upstash.redis_rest import Command, Reply
 
-MAX_TRIES: Final = 6
+MAX_TRIES: Final = 7
 """Tries of a request. With the waits between them they allow for a read that is 15 s late."""
 LOGIN_SECONDS: Final = 5.0
 """Maximum time of the request that finds out whether one token is live."""
@@ -145,6 +145,21 @@ class Access:
         """Return the error of an attempt."""
         return ApiError(f"cannot {attempt} of {self.database.label}: {why}", effect)
 
+    def remove(self, username: str, tokens: Sequence[str], current: str, attempt: str) -> None:
+        """Remove live tokens of ours. One that is gone meanwhile is no error.
+
+        Raises:
+            ApiError: The database still has one of them.
+        """
+        commands = [*(acl.remove_token(username, each) for each in tokens), acl.get_user(username)]
+        secrets = [current, *tokens]
+        *removals, shown = self.run(commands, attempt, if_maybe_applied=REPEATED, secrets=secrets)
+        user = self.parsed_user(shown, attempt, REPEATED)
+        if {*tokens} & {*self.live(user, current, tokens)}:
+            for reply in removals:
+                self.check(reply, attempt, REPEATED)
+            raise self.failed(attempt, "the database still shows one of its tokens", REPEATED)
+
     def live(
         self, user: acl.AclUser | None, current: str, previous: Sequence[str] = ()
     ) -> list[str]:
@@ -157,6 +172,9 @@ class Access:
             user: The user, as the database has just shown it.
             current: Our newest token.
             previous: Our earlier ones.
+
+        Raises:
+            ApiError: It could not be determined. A token of ours must not pass for a foreign one.
         """
         ours = list(dict.fromkeys([current, *previous]))
         if user is None or not user.digests:
@@ -169,7 +187,14 @@ class Access:
     def _accepts(self, token: str) -> bool:
         url = self._endpoint(self.database)
         accepts = self._operation.account.accepts_token
-        return accepts(url, token, timeout_seconds=LOGIN_SECONDS) is True
+        accepted = accepts(url, token, timeout_seconds=LOGIN_SECONDS)
+        if accepted is None:
+            raise ApiError(
+                f"{self.database.label} does not show which tokens are live, and a login with one "
+                "got no usable response",
+                REPEATED,
+            )
+        return accepted
 
     def _endpoint(self, database: Database) -> str:
         if database.state == SUSPENDED:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pulumi_upstash_rotation.errors import ApiError
 from pulumi_upstash_rotation.resources.seam import Context, Diff, Operation, Resource
 from pulumi_upstash_rotation.rotation.inputs import find_problems, parse
-from pulumi_upstash_rotation.upstash import acl
 from pulumi_upstash_rotation.values import UNKNOWN, Unknown, format_time
 
-from .access import REPEATED, Access
+from .access import Access
 from .inputs import RETIREMENT_CHECKS, DeclaredRetirement, KnownRetirement, changed_address
-from .state import SCHEMA_VERSION, parse_retirement_state, user_label
+from .state import SCHEMA_VERSION, RetirementState, parse_retirement_state, user_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,12 +46,7 @@ class RedisAclRetirementHandler:
         state = parse_retirement_state(outputs)
         if replaces := changed_address(inputs, state.database_id, state.username):
             return Diff(changes=True, replaces=replaces)
-        stale = inputs.stale_consumers
-        if isinstance(stale, Unknown):  # any consumer may change; that alone retires nothing
-            consumers_changed = bool(state.stale_consumers)
-        else:
-            consumers_changed = tuple(stale) != state.stale_consumers
-        changes = inputs.credential_fingerprint != state.fingerprint or consumers_changed
+        changes = _is_due(inputs, state)
         if changes:
             context.reporter.info(
                 f"earlier tokens of {state.user_label} are due for removal, after its consumers"
@@ -78,13 +72,25 @@ class RedisAclRetirementHandler:
         context: Context,
     ) -> Resource:
         """Remove the earlier tokens."""
+        inputs = parse(DeclaredRetirement, RETIREMENT_CHECKS, arguments)
+        if not _is_due(inputs, parse_retirement_state(outputs)):
+            return Resource(id_, outputs)
         if not isinstance(context, Operation):
-            planned = _planned(parse(DeclaredRetirement, RETIREMENT_CHECKS, arguments))
-            return Resource(id_, {**outputs, **planned})
+            return Resource(id_, {**outputs, **_planned(inputs)})
         return _retire(parse(KnownRetirement, RETIREMENT_CHECKS, arguments), context)
 
     def delete(self, outputs: Mapping[str, Any], operation: Operation) -> None:
         """Change nothing."""
+
+
+def _is_due(inputs: DeclaredRetirement, state: RetirementState) -> bool:
+    """Return whether the token is new, or other consumers show an earlier one."""
+    stale = inputs.stale_consumers
+    if isinstance(stale, Unknown):  # any consumer may change; that alone retires nothing
+        consumers_changed = bool(state.stale_consumers)
+    else:
+        consumers_changed = tuple(stale) != state.stale_consumers
+    return inputs.credential_fingerprint != state.fingerprint or consumers_changed
 
 
 def _planned(inputs: DeclaredRetirement) -> dict[str, Any]:
@@ -140,12 +146,5 @@ def _remove(inputs: KnownRetirement, operation: Operation) -> int:
         return 0
     operation.sleep(inputs.grace_seconds)
     attempt = f"retire earlier tokens of the ACL user {username!r}"
-    commands = [*(acl.remove_token(username, token) for token in old), acl.get_user(username)]
-    *removals, shown = access.run(commands, attempt, if_maybe_applied=REPEATED, secrets=previous)
-    left = access.live(access.parsed_user(shown, attempt, REPEATED), inputs.token, old)
-    for reply in removals:
-        if any(token in left for token in old):
-            access.check(reply, attempt, REPEATED)
-    if any(token in left for token in old):
-        raise access.failed(attempt, "the database still shows one", REPEATED)
+    access.remove(username, old, inputs.token, attempt)
     return len(old)

@@ -45,8 +45,8 @@ def rules_problem(rules: object) -> str | None:
 
 
 def _shown(rule: str) -> str:
-    """Return a rule as a message may show it. One about a password may hold it."""
-    return f"'{rule[:1]}...'" if rule[:1] in set("><#!") else ascii(rule[:64])
+    """Return a rule as a message may show it. What follows such a sign may be a password."""
+    return ascii(re.sub("(?<=[><#!]).+", "...", rule[:64], flags=re.DOTALL))
 
 
 def _reason(rule: str) -> str | None:

@@ -105,7 +105,9 @@ class RedisAclTokenHandler:
                 f"a new token of {state.user_label} {may} due: {decision.reason}. Earlier tokens "
                 "stay live until they are retired"
             )
-        return Diff(changes=decision.rotate, by_input=decision.by_input)
+        # A refresh needs the admin_token that the program has declared last.
+        changes = decision.rotate or inputs.admin_token != state.admin_token
+        return Diff(changes=changes, by_input=decision.by_input)
 
     def create(self, arguments: Mapping[str, Any], context: Context) -> Resource:
         """Make the first token, or adopt an existing one."""
@@ -158,12 +160,13 @@ class RedisAclTokenHandler:
         state = parse_token_state(outputs)
         if not isinstance(context, Operation):
             planned = parse(DeclaredToken, TOKEN_CHECKS, arguments)
-            due = _decide(planned, state, context.now()).rotate
-            return Resource(id_, _planned(outputs) if due else outputs)
+            if _decide(planned, state, context.now()).rotate:
+                return Resource(id_, _planned(outputs))
+            return Resource(id_, _with_admin_token(outputs, planned))
         inputs = _known(arguments, context)
         decision = _decide(inputs, state, context.now())
         if not decision.rotate:
-            return Resource(id_, outputs)
+            return Resource(id_, _with_admin_token(outputs, inputs))
         access = Access(context, inputs.database_id, inputs.admin_token, state.database_name)
         _check_reachable(access.database)
         token, user = _generate(access, inputs.username)
@@ -223,7 +226,8 @@ def _check_reachable(database: Database) -> None:
     Raises:
         ApiError: The API does not return what they need.
     """
-    if not (database.endpoint and database.port):
+    urls = connection_urls(database.endpoint, database.port, tls=database.tls, password="-")  # noqa: S106  any
+    if "redis_url" not in urls:
         raise ApiError(
             f"the API does not return the endpoint and port of {database.label}",
             "nothing has changed",
@@ -247,6 +251,11 @@ def _resource(state: TokenState, inputs: KnownToken, database: Database) -> Reso
         rest_url=urls["rest_url"],
     )
     return Resource(f"{state.database_id}/{state.username}", state.to_outputs())
+
+
+def _with_admin_token(outputs: Mapping[str, Any], inputs: DeclaredToken) -> dict[str, Any]:
+    kept = {name: value for name, value in outputs.items() if name != "admin_token"}
+    return kept if inputs.admin_token is None else {**kept, "admin_token": inputs.admin_token}
 
 
 def _planned(known: Mapping[str, Any]) -> dict[str, Any]:

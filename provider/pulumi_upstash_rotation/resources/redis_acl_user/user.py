@@ -129,17 +129,20 @@ class RedisAclUserHandler:
         state = parse_user_state(outputs)
         if not isinstance(context, Operation):
             inputs = parse(DeclaredUser, USER_CHECKS, arguments)
-            return Resource(id_, {**outputs, **_planned(inputs)})
+            if _changed(inputs, state) or state.drifted:
+                return Resource(id_, {**outputs, **_planned(inputs)})
+            return Resource(id_, _echoing(outputs, inputs))
         known = parse(KnownUser, USER_CHECKS, arguments)
         access = Access(context, known.database_id, known.admin_token, state.database_name)
         if known.token != state.token:
             removed: Sequence[str] = ()
             if not known.retires and len(known.previous_tokens) >= LIVE_WITHOUT_RETIREMENT:
                 user = access.user(known.username)
-                removed = _surplus(known, access.live(user, known.token, known.previous_tokens))
+                live = access.live(user, known.token, known.previous_tokens)
+                removed = _surplus(known, live, state.token)
             return _set(known, access, context, token=known.token, removed=removed)
         if not (_changed(known, state) or state.drifted):
-            return Resource(id_, {**outputs, **_echo(known)})
+            return Resource(id_, _echoing(outputs, known))
         user = access.user(known.username)
         token = None if user else known.token  # a deleted user is made again
         made = _set(known, access, context, token=token)
@@ -165,16 +168,16 @@ class RedisAclUserHandler:
         ours = access.live(user, state.token, state.previous_tokens)
         attempt = f"delete the ACL user {state.username!r}"
         if len(ours) >= len(user.digests):
-            commands = [acl.delete_user(state.username)]
-        else:
-            commands = [acl.remove_token(state.username, token) for token in ours]
-            operation.reporter.warning(
-                f"{state.user_label} was not deleted, because it has tokens that are not this "
-                f"resource's. {_count(len(ours), 'token')} of this resource removed"
-            )
-        if commands:
-            for reply in access.run(commands, attempt, if_maybe_applied=REPEATED, secrets=ours):
-                access.check(reply, attempt, REPEATED)
+            deletion = [acl.delete_user(state.username)]
+            (reply,) = access.run(deletion, attempt, if_maybe_applied=REPEATED)
+            access.check(reply, attempt, REPEATED)
+            return
+        if ours:
+            access.remove(state.username, ours, state.token, attempt)
+        operation.reporter.warning(
+            f"{state.user_label} was not deleted, because it has tokens that are not this "
+            f"resource's. {_count(len(ours), 'token')} of this resource removed"
+        )
 
 
 _FOUND: Final = ("previous_token", "changed_outside")
@@ -213,17 +216,28 @@ def _echo(inputs: DeclaredUser) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _echoing(outputs: Mapping[str, Any], inputs: DeclaredUser) -> dict[str, Any]:
+    kept = {name: value for name, value in outputs.items() if name not in ECHOED}
+    return {"previous_token": None, **kept, **_echo(inputs)}  # Pulumi's SDK drops None: see _found
+
+
 def _planned(inputs: DeclaredUser) -> dict[str, Any]:
     unknown = ("previous_token", "verified", "verification", "shown_rules")
     return {**dict.fromkeys(unknown, UNKNOWN), **_echo(inputs)}
 
 
-def _surplus(inputs: KnownUser, live: Sequence[str]) -> list[str]:
-    """Return the tokens that a new one displaces. None if the program declares a retirement."""
+def _surplus(inputs: KnownUser, live: Sequence[str], held: str | None = None) -> list[str]:
+    """Return the tokens that a new one displaces. None if the program declares a retirement.
+
+    Args:
+        inputs: The arguments.
+        live: Our live tokens.
+        held: The token in the state, which consumers have. A newer one may come from a killed run.
+    """
     if inputs.retires:
         return []
     earlier = [token for token in live if token != inputs.token]
-    return earlier[LIVE_WITHOUT_RETIREMENT - 1 :]
+    return sorted(earlier, key=lambda token: token != held)[LIVE_WITHOUT_RETIREMENT - 1 :]
 
 
 def _set(
@@ -286,9 +300,10 @@ def _set(
         "verification": verification and verification.message,
         "schema_version": SCHEMA_VERSION,
     }
-    missing = [name for name, value in outputs.items() if value is None]
     stored = {
-        name: outputs[name] for name in outputs if name not in {*missing} - {"previous_token"}
+        name: value
+        for name, value in outputs.items()
+        if value is not None or name == "previous_token"
     }
     return Resource(f"{inputs.database_id}/{username}", stored)
 
