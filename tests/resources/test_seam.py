@@ -7,6 +7,9 @@ from dataclasses import fields
 import pytest
 
 from pulumi_upstash_rotation.resources import handler_of
+from pulumi_upstash_rotation.resources.redis_acl_user.retirement import RedisAclRetirementHandler
+from pulumi_upstash_rotation.resources.redis_acl_user.token import RedisAclTokenHandler
+from pulumi_upstash_rotation.resources.redis_acl_user.user import RedisAclUserHandler
 from pulumi_upstash_rotation.resources.redis_password_rotation.handler import (
     RedisPasswordRotationHandler,
 )
@@ -15,8 +18,17 @@ from pulumi_upstash_rotation.resources.seam import Context, Resource, Run
 from ..support.account import ScriptedUpstash
 
 
-def test_handler_of_a_resource_is_found_by_its_name() -> None:
-    assert isinstance(handler_of("RedisPasswordRotation"), RedisPasswordRotationHandler)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("RedisPasswordRotation", RedisPasswordRotationHandler),
+        ("RedisAclToken", RedisAclTokenHandler),
+        ("RedisAclUser", RedisAclUserHandler),
+        ("RedisAclRetirement", RedisAclRetirementHandler),
+    ],
+)
+def test_handler_of_a_resource_is_found_by_its_name(name: str, kind: type[object]) -> None:
+    assert isinstance(handler_of(name), kind)
 
 
 @pytest.mark.parametrize("name", ["", "redispasswordrotation", "Other"])
