@@ -61,6 +61,22 @@ def test_any_error_after_an_applied_reset_carries_that_it_was_applied() -> None:
     assert raised.value.outputs == APPLIED.outputs
 
 
+@pytest.mark.parametrize("applied", [True, False])
+def test_any_error_after_a_rejected_read_carries_what_is_certain(applied: bool) -> None:
+    def call(kept: Kept) -> Resource:
+        kept.pending(PENDING, APPLIED)
+        if applied:
+            kept.applied()
+        kept.complete(DONE)
+        kept.incomplete()
+        assert kept.certain is applied
+        raise MemoryError
+
+    with pytest.raises(PartialFailureError) as raised:
+        secured(RecordingReporter(), call)
+    assert raised.value.outputs == (APPLIED if applied else PENDING).outputs
+
+
 def test_error_of_this_package_keeps_its_text() -> None:
     def call(kept: Kept) -> Resource:
         kept.pending(PENDING, APPLIED)

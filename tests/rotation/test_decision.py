@@ -155,12 +155,9 @@ def test_rotation_once_due_stays_due_until_it_is_done(
 
 
 @pytest.mark.parametrize("triggers", [{"a": 1}, UNKNOWN])
-def test_trigger_with_stale_engine_inputs_is_not_left_to_the_engine(triggers: Any) -> None:
-    """The engine holds older triggers then, and so finds no changed input."""
-    record = RotationRecord(triggers={"a": 2})
-    decision = decide(DeclaredRotation(triggers), record, now=NOW, engine_inputs_stale=True)
-    assert (decision.rotate, decision.by_input) == (True, False)
-    assert decide(DeclaredRotation(triggers), record, now=NOW).by_input
+def test_trigger_is_left_to_the_engine(triggers: Any) -> None:
+    decision = decide(DeclaredRotation(triggers), RotationRecord(triggers={"a": 2}), now=NOW)
+    assert (decision.rotate, decision.by_input) == (True, True)
 
 
 @given(TRIGGERS)

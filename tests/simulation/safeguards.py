@@ -182,9 +182,20 @@ def _indeterminate(*_: object) -> Reconciliation:
     return Reconciliation.INDETERMINATE
 
 
-def _rotate_with(*, applied: bool) -> Callable[..., Any]:
+def _rotate_with(**fixed: bool) -> Callable[..., Any]:
     real = changes._rotate
-    return lambda *args, **options: real(*args, **{**options, "applied": applied})
+    return lambda *args, **options: real(*args, **{**options, **fixed})
+
+
+def _not_more(earlier: Any, *_: str) -> tuple[str, ...]:
+    return tuple(earlier)
+
+
+@contextmanager
+def _always_certain() -> Iterator[None]:
+    certain = property(lambda _kept: True, _nothing)
+    with patch.object(secured.Kept, "certain", certain, create=True):
+        yield
 
 
 def _counts_from_anything(record: state.RotationRecord) -> Any:
@@ -271,6 +282,91 @@ _INTERRUPTED: Final = Plan(
 )
 """A reset with a success status, an exception from nowhere, and a late read."""
 
+_NOT_VERIFIED: Final = Plan(
+    arguments=(("verify", False), ("rotate_on_delete", True)),
+    steps=(
+        Step("up", events=("a user resets in the console",)),
+        Step("destroy", reads=(Fault("stale", by=2),)),
+    ),
+)
+"""A deletion whose late read returns a password that its resource has never known."""
+
+_LATE_TWICE: Final = Plan(
+    arguments=(("verify", False),),
+    steps=(
+        Step("up"),
+        Step("up", ("rename",)),
+        Step(
+            "up",
+            ("new release",),
+            resets=(Fault("closed"),),
+            reads=(Fault("stale", by=1), Fault("stale", by=2)),
+        ),
+    ),
+)
+"""A read of an earlier password, a reset that has not happened, and a later read."""
+
+_BETWEEN: Final = Plan(
+    arguments=(("verify", False),),
+    steps=(
+        Step("up"),
+        Step("up", ("rename",)),
+        Step(
+            "up",
+            ("new release",),
+            resets=(Fault("closed"),),
+            reads=(Fault("stale", by=1), Fault("stale", by=2), Fault("stale", by=3)),
+        ),
+    ),
+)
+"""A late read between two resets, and the same one after them."""
+
+_REJECTED_TWICE: Final = Plan(
+    reset_shows=True,
+    steps=(
+        Step(
+            "up",
+            events=("a user resets in the console",),
+            resets=(Fault("status", 504), Fault("status", 400)),
+        ),
+        Step("refresh", reads=(Fault("stale", by=1),)),
+        Step("up", reads=(Fault("stale", by=1),)),
+    ),
+)
+"""A pending rotation that has not happened, and two reads that a login refutes."""
+
+_REPLACED: Final = Plan(
+    arguments=(("rotate_on_delete", True),),
+    steps=(
+        Step("up"),
+        Step("up", ("new release",)),
+        Step(
+            "up --replace",
+            ("verify off",),
+            resets=(Fault("closed"),),
+            reads=(Fault("stale", by=1), Fault("stale", by=2)),
+        ),
+    ),
+)
+"""A replacement whose reset has not happened, although a late read looks as if it had."""
+
+_REVERTED_WISH: Final = Plan(
+    arguments=(("rotation_days", 30.0), ("rotate_on_delete", False)),
+    steps=(
+        Step("up"),
+        Step(
+            "up",
+            ("rotate_on_delete on",),
+            ("forty days pass",),
+            resets=(Fault("closed", applied=True, times=3),),
+            reads=(Fault("stale", by=0), Fault("closed", times=99)),
+        ),
+        Step("refresh", ("rotate_on_delete off",)),
+        Step("up"),
+    ),
+)
+"""A failed update that a refresh resolves, and a program that is the one before again."""
+
 _LATE_UNKNOWN: Final = Plan(
     steps=(
         Step("up", ("verify off",)),
@@ -330,6 +426,9 @@ SAFEGUARDS: Final = (
     Safeguard("a diff sees a pending rotation", _diff_without(pending=None)),
     Safeguard("a diff knows that the inputs are old", _diff_without(engine_inputs_stale=False)),
     Safeguard(
+        "... also of rotate_on_delete", _diff_without(engine_inputs_stale=False), _REVERTED_WISH
+    ),
+    Safeguard(
         "few 4xx and no 3xx are rejections",
         _replace(client, "REJECTIONS", dict.fromkeys(range(300, 500))),
     ),
@@ -388,6 +487,27 @@ SAFEGUARDS: Final = (
     Safeguard("a deletion logs in", _replace(operations, "_try_stored", _indeterminate)),
     Safeguard(
         "... whatever it reads", _replace(operations, "_try_stored", _indeterminate), _NOT_MINE
+    ),
+    Safeguard(
+        "... also without a verification",
+        _replace(operations, "_try_stored", _indeterminate),
+        _NOT_VERIFIED,
+    ),
+    Safeguard("a deletion relies on a certain reset only", _always_certain, _REPLACED),
+    Safeguard(
+        "a read of an earlier password is no comparison",
+        _replace(changes, "_rotate", _rotate_with(late=False)),
+        _LATE_TWICE,
+    ),
+    Safeguard(
+        "a password between two resets is an earlier one",
+        _replace(operations, "remember", _not_more),
+        _BETWEEN,
+    ),
+    Safeguard(
+        "a read that a login refutes proves nothing",
+        _replace(changes, "remember", _not_more),
+        _REJECTED_TWICE,
     ),
 )
 """All of them."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .engine import Arguments, Program
     from .plan import Change, Event, Plan
+    from .upstash import Call
 
 DAY: Final = 86400.0
 ROUNDING_SECONDS: Final = 0.001
@@ -434,7 +435,8 @@ class Sequence(Judge):
         """Judge which rotations count. Only a reset does, or a password that nobody knew before."""
         before = made.before.outputs if made.before else {}
         first, later = _unknown_before(made)
-        most = int("pending_rotation" in before and first)
+        certain = made.before is not None and made.before.truth.certain
+        most = int("pending_rotation" in before and (first or certain))
         password = index_of(str(found.get("password")))
         own = made.before is not None and password in made.before.truth.own
         resolved = "pending_rotation" in before and "pending_rotation" not in found
@@ -474,9 +476,9 @@ class Sequence(Judge):
                 self.outside.add(made.database)  # nobody could know; a refresh finds it
             return
         assert before is not None
+        password = index_of(str(outputs.get("password")))
+        dead = password is not None and password != self.world.live(made.database)
         if "pending_rotation" in before.outputs:
-            password = index_of(str(outputs.get("password")))
-            dead = password is not None and password != self.world.live(made.database)
             if dead and "pending_rotation" not in outputs:
                 self.expect(
                     self._misled(made),
@@ -487,6 +489,9 @@ class Sequence(Judge):
         elif outputs.get("rotation_count") == before.outputs.get("rotation_count"):
             due = _due(before.truth, made.arguments, made.began_at)
             self.expect(not due, "a declared rotation is skipped")
+        elif dead:
+            self.expect(self._misled(made), "an earlier password is recorded as new", lost=True)
+            self.outside.add(made.database)  # nobody could know; a refresh finds it
 
     def _judge_read(self, made: Made) -> None:
         assert made.before is not None
@@ -524,9 +529,9 @@ class Sequence(Judge):
         command.revoked.update(applied)
         asked = before.outputs.get("rotate_on_delete") is True
         # What a read shows is all that a deletion knows. Without a read it can only log in.
-        told = next((call.shown for call in made.calls if call.operation == "get"), None)
+        told = next((call.shown for call in made.calls if call.shown is not None), None)
         pending = "pending_rotation" in before.outputs
-        misled = told is not None and told != live_before
+        misled = told is not None and told != live_before and not self._could_log_in(made)
         declared = any(
             each["database_id"] == DATABASES[number] for each in command.declared.values()
         )
@@ -582,7 +587,6 @@ class Sequence(Judge):
         if made.method == "read":
             raise BrokenPromiseError("a refresh resets")
         credit = self._reasons(made)
-        known = set(_seen_before(made)) if made.before else set()
         open_credit = 0
         tried_to_read, unclear, confirmed = True, False, False
         pending = made.before is not None and "pending_rotation" in made.before.outputs
@@ -593,6 +597,7 @@ class Sequence(Judge):
             index_of(str(outputs.get("password"))),
             "pending_applied" in outputs,
         )
+        known = stored is not None  # the password that the reset replaces
         for call in made.calls:
             # After a reset whose outcome is unclear, a read proves nothing about the one before it.
             rejected = not call.sent or call.fault == "status 429"
@@ -604,12 +609,13 @@ class Sequence(Judge):
                     credit -= open_credit
                     open_credit = 0
                 elif not unclear:
-                    known.add(call.shown)
-            late = call.shown != call.live and found_late and not unclear
+                    known = True
+            late = call.shown != call.live and not unclear and found_late
+            late = late or (not unclear and _shows_an_earlier_one(made, call))
             # After a page has confirmed a reset that never happened, a read looks late.
             seems_late = not certain_before and call.shown == stored and confirmed_before
             if call.operation == "get" and call.shown is not None and (late or seems_late):
-                known.clear()  # the product knows that it has nothing to compare with
+                known = False  # the product knows that it has nothing to compare with
             if call.applied is None:
                 continue
             self.expect(
@@ -653,6 +659,9 @@ class Sequence(Judge):
                 break
         else:
             return 1
+        if call.shown not in truth.own | _seen_before(made):
+            # Nobody can tell a user's reset from the last one that was tried.
+            return int(_due_by_trigger(truth.tried_triggers, arguments))
         if truth.unsure is not None:
             return int(_due_by_trigger(truth.failed_triggers, arguments))
         return int(not truth.rotated or _due(truth, arguments, made.began_at))
@@ -663,13 +672,18 @@ class Sequence(Judge):
             return False
         known = set(_seen_before(made))
         own = max(made.before.truth.own, default=0) if made.before else 0
-        applied = False
+        applied = asked = late = confirmed = False
         for call in made.calls:
             applied = applied or call.applied is not None
+            asked = asked or call.operation == "reset"
+            confirmed = confirmed or (call.operation == "reset" and call.success)
+            late = late or (not asked and _shows_an_earlier_one(made, call))
             if call.operation == "get" and call.shown is not None:
                 # Without a login nobody can order the passwords since the last own reset.
                 since = not applied and call.shown >= own
-                if call.shown != call.live and (since or call.shown not in known):
+                # After a read that was late for certain, an unknown password proves no reset.
+                believable = not late or confirmed
+                if call.shown != call.live and (since or call.shown not in known) and believable:
                     return True
                 if not applied:
                     known.add(call.shown)
@@ -685,7 +699,8 @@ class Sequence(Judge):
         if made.method not in ("read", "delete") or made.before is None:
             return made.arguments.get("verify", True) is True
         before = made.before.outputs
-        return "password" in before and before.get("verification") != VERIFY_IS_FALSE
+        verifies = made.method == "delete" or before.get("verification") != VERIFY_IS_FALSE
+        return "password" in before and verifies
 
     # --- what the judge knows ---
 
@@ -900,6 +915,15 @@ def _seen_before(made: Made) -> set[int]:
     stored = index_of(str(made.before.outputs.get("password")))
     seen = set(made.before.truth.seen)
     return seen if stored is None else seen | {stored}
+
+
+def _shows_an_earlier_one(made: Made, call: Call) -> bool:
+    """Return whether a read shows a password that the state knows as an earlier one."""
+    outputs = made.before.outputs if made.before else {}
+    if call.operation != "get" or call.shown in (None, index_of(str(outputs.get("password")))):
+        return False
+    shown = password_of(made.database, call.shown)
+    return fingerprint(DATABASES[made.database], shown) in outputs.get("earlier_fingerprints", ())
 
 
 def _unknown_before(made: Made) -> tuple[bool, bool]:

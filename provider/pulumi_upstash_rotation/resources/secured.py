@@ -27,13 +27,19 @@ MAY_HAVE_CHANGED: Final = (
 
 
 class Kept:
-    """The resource that the state must hold if the call fails now. None before a reset."""
+    """The resource that the state must hold if the call fails now. None before a reset.
+
+    Attributes:
+        certain: Whether the reset was certainly applied.
+    """
 
     def __init__(self) -> None:
         """Keep nothing."""
         self._resource: Resource | None = None
+        self._pending: Resource | None = None
         self._if_applied: Resource | None = None
         self._complete = False
+        self.certain = False
 
     def pending(self, resource: Resource, if_applied: Resource) -> None:
         """Keep a resource with a pending rotation. This is the point of no return.
@@ -42,15 +48,21 @@ class Kept:
             resource: What to keep as long as nobody knows whether the reset was applied.
             if_applied: What to keep as soon as it certainly was.
         """
-        self._resource, self._if_applied, self._complete = resource, if_applied, False
+        self._pending, self._if_applied, self.certain = resource, if_applied, False
+        self.incomplete()
 
     def applied(self) -> None:
         """Keep that the reset was certainly applied. The new credentials are not known."""
-        self._resource, self._complete = self._if_applied, False
+        self._pending, self.certain = self._if_applied, True
+        self.incomplete()
 
     def complete(self, resource: Resource) -> None:
         """Keep a resource with the new credentials."""
         self._resource, self._complete = resource, True
+
+    def incomplete(self) -> None:
+        """Keep the pending rotation, also if other credentials were kept as the new ones."""
+        self._resource, self._complete = self._pending, False
 
     def nothing(self) -> None:
         """Keep nothing, because the reset has certainly not happened."""

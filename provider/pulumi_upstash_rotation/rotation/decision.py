@@ -44,13 +44,7 @@ def decide_first(inputs: DeclaredRotation) -> Decision:
     return Decision(rotate=False, reason=Reason(Cause.ADOPTED))
 
 
-def decide(
-    inputs: DeclaredRotation,
-    record: RotationRecord,
-    *,
-    now: datetime,
-    engine_inputs_stale: bool = False,
-) -> Decision:
+def decide(inputs: DeclaredRotation, record: RotationRecord, *, now: datetime) -> Decision:
     """Decide for a resource whose last rotation is known.
 
     A trigger is a reason if its value differs from its value at the last rotation. A removed
@@ -61,22 +55,13 @@ def decide(
         inputs: The declared arguments.
         record: The last rotation.
         now: The current time, in UTC.
-        engine_inputs_stale: Whether the engine holds the triggers from before the last rotation. It
-            then finds no changed input.
     """
-    return (
-        _by_trigger(inputs, record, by_input=not engine_inputs_stale)
-        or _by_time(inputs, record, now)
-        or NOTHING_DUE
-    )
+    return _by_trigger(inputs, record) or _by_time(inputs, record, now) or NOTHING_DUE
 
 
-def _by_trigger(
-    inputs: DeclaredRotation, record: RotationRecord, *, by_input: bool
-) -> Decision | None:
+def _by_trigger(inputs: DeclaredRotation, record: RotationRecord) -> Decision | None:
     if isinstance(inputs.triggers, Unknown):
-        reason = Reason(Cause.TRIGGER)
-        return Decision(rotate=True, reason=reason, uncertain=True, by_input=by_input)
+        return Decision(rotate=True, reason=Reason(Cause.TRIGGER), uncertain=True)
     changed = [
         (has_unknown(value), name)
         for name, value in inputs.triggers.items()
@@ -85,8 +70,7 @@ def _by_trigger(
     if not changed:
         return None
     uncertain, name = min(changed)  # a certain reason comes first
-    reason = Reason(Cause.TRIGGER, name)
-    return Decision(rotate=True, reason=reason, uncertain=uncertain, by_input=by_input)
+    return Decision(rotate=True, reason=Reason(Cause.TRIGGER, name), uncertain=uncertain)
 
 
 def _by_time(inputs: DeclaredRotation, record: RotationRecord, now: datetime) -> Decision | None:

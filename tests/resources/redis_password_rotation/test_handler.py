@@ -147,8 +147,10 @@ def test_diff_by_time_is_not_left_to_the_engine(arguments: dict[str, Any], reaso
     assert diff(STORED, {"a": 1}, **arguments) == (Diff(changes=True, by_input=False), lines)
 
 
-def test_diff_with_stale_engine_inputs_is_not_left_to_the_engine() -> None:
-    found, _ = diff({**STORED, "engine_inputs_stale": True}, {"a": 2})
+@pytest.mark.parametrize("changed", [{"triggers": {"a": 2}}, {"rotate_on_delete": True}])
+def test_diff_with_stale_engine_inputs_is_not_left_to_the_engine(changed: dict[str, Any]) -> None:
+    """The engine may hold the declared inputs, and so find no change."""
+    found, _ = diff({**STORED, "engine_inputs_stale": True}, **{"triggers": {"a": 1}, **changed})
     assert found == Diff(changes=True, by_input=False)
 
 
@@ -460,6 +462,37 @@ def test_update_compares_no_read_with_one_that_the_database_rejects() -> None:
     assert summary(done) == (MADE, "trigger: a", 4, {"a": 3})
 
 
+def test_update_counts_no_rotation_for_a_read_that_the_database_rejects() -> None:
+    """The read was late. So what it returned may be older than the pending rotation."""
+    upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get=NEWER, verification=REJECTED)
+    done = update(upstash, PENDING, {"a": 2})
+    assert upstash.calls == ["get", "reset"]
+    assert summary(done) == (MADE, "trigger: a", 4, {"a": 2})
+    rejected = fingerprint(DATABASE_ID, "newer-canary")
+    assert rejected in done.outputs["earlier_fingerprints"]
+
+
+@pytest.mark.parametrize("outputs", [STORED, PENDING])
+def test_update_compares_no_read_with_an_earlier_one(outputs: dict[str, Any]) -> None:
+    earlier = {**outputs, "earlier_fingerprints": [fingerprint(DATABASE_ID, "newer-canary")]}
+    unknown = {**WITH_CREDENTIALS, "password": "unknown-canary"}
+    upstash = ScriptedUpstash(reset=[LOST, WITH_CREDENTIALS], get=[NEWER, unknown])
+    done = update(upstash, earlier, {"a": 3}, verify=False)
+    assert upstash.calls == ["get", "reset", "get", "reset"]
+    assert summary(done) == (MADE, "trigger: a", 4, {"a": 3})
+
+
+@pytest.mark.parametrize("response", [DOCUMENTED, LOST])
+def test_a_reset_is_applied_only_if_the_api_says_so(response: Any) -> None:
+    """A read that the database rejects proves no reset."""
+    upstash = ScriptedUpstash(
+        reset=response, get=[UNCHANGED, WITH_CREDENTIALS], verification=REJECTED
+    )
+    with pytest.raises(PartialFailureError) as raised:
+        update(upstash, STORED, {"a": 2})
+    assert ("pending_applied" in raised.value.outputs) == (response is DOCUMENTED)
+
+
 def test_after_a_late_read_an_unknown_password_does_not_prove_a_later_reset() -> None:
     """It may be from a rotation before. Then the one that was declared last has not happened."""
     upstash = ScriptedUpstash(
@@ -469,11 +502,14 @@ def test_after_a_late_read_an_unknown_password_does_not_prove_a_later_reset() ->
         update(upstash, PENDING, {"a": 3})
     failed = raised.value.outputs
     assert failed["pending_after_late_read"] is True
-    again = ScriptedUpstash(reset=WITH_CREDENTIALS, get=NEWER)
-    done = update(again, failed, {"a": 3})
-    assert again.calls == ["get", "reset"]
-    assert summary(done) == (MADE, "trigger: a", 4, {"a": 3})
-    assert "pending_after_late_read" not in done.outputs
+    refreshed = read(ScriptedUpstash(get=NEWER), failed)
+    assert refreshed
+    for stored in (failed, refreshed.outputs):
+        again = ScriptedUpstash(reset=WITH_CREDENTIALS, get=NEWER)
+        done = update(again, dict(stored), {"a": 3})
+        assert again.calls == ["get", "reset"]
+        assert summary(done) == (MADE, "trigger: a", 4, {"a": 3})
+        assert "pending_after_late_read" not in done.outputs
 
 
 def test_a_database_that_another_resource_declares_is_not_reset() -> None:
@@ -522,6 +558,18 @@ def test_a_reset_with_a_success_status_is_applied_whatever_comes_next(response: 
     with pytest.raises(PartialFailureError) as raised:
         update(upstash, STORED, {"a": 2})
     assert raised.value.outputs["pending_applied"] is True
+
+
+@pytest.mark.parametrize("response", [DOCUMENTED, AuthenticationError("no", status=401)])
+def test_a_password_that_was_read_before_an_applied_reset_is_an_earlier_one(response: Any) -> None:
+    upstash = ScriptedUpstash(reset=[LOST, response], get=[DOCUMENTED, NEWER])
+    with pytest.raises(PartialFailureError) as raised:
+        create(upstash)
+    failed, again = raised.value.outputs, ScriptedUpstash(get=[NEWER, WITH_CREDENTIALS])
+    assert ("pending_applied" in failed) == (response is DOCUMENTED)
+    assert ("earlier_fingerprints" in failed) == (response is DOCUMENTED)
+    assert summary(update(again, failed, verify=False)) == (MADE, "create", 1, {})
+    assert again.calls == ["get", "reset", "get"]
 
 
 def test_update_that_cannot_read_leaves_a_pending_rotation_pending() -> None:
@@ -736,6 +784,21 @@ def test_delete_of_a_replaced_resource_leaves_the_replacements_password(
     assert len(upstash.reporter.warnings) == (0 if rotate_on_create else 1)
     HANDLER.delete({**wish, "database_id": "other"}, upstash.operation(run=run))
     assert upstash.calls[len(calls) :][0] == "get"
+
+
+@pytest.mark.parametrize(
+    ("response", "verify", "warnings"),
+    [(LOST, False, 1), (LOST, True, 0), (DOCUMENTED, False, 0)],
+)
+def test_delete_of_a_replaced_resource_warns_if_its_password_may_be_live(
+    response: Any, verify: bool, warnings: int
+) -> None:
+    upstash = ScriptedUpstash(reset=response, get=[UNCHANGED, WITH_CREDENTIALS])
+    operation = upstash.operation()
+    HANDLER.create(arguments_of({"a": 1}, verify=verify), operation)
+    HANDLER.delete({**STORED, "rotate_on_delete": True}, operation)
+    assert upstash.calls == ["get", "reset", "get"]
+    assert len(upstash.reporter.warnings) == warnings
 
 
 @pytest.mark.parametrize("verify", [True, False])

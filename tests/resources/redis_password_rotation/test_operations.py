@@ -33,7 +33,11 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.operations import
     reset,
     revoke,
 )
-from pulumi_upstash_rotation.resources.redis_password_rotation.state import Snapshot, State
+from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
+    VERIFY_IS_FALSE,
+    Snapshot,
+    State,
+)
 from pulumi_upstash_rotation.resources.seam import Resource
 from pulumi_upstash_rotation.resources.secured import Kept
 from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
@@ -74,8 +78,12 @@ BEFORE = Resource(DATABASE_ID, {"pending_rotation": "create"})
 APPLIED = Resource(DATABASE_ID, {"pending_rotation": "create", "pending_applied": True})
 
 
+def _keep(_before: State) -> None:
+    """Stand for what the state must hold."""
+
+
 def reset_by(upstash: ScriptedUpstash, before: State = KNOWN) -> Database:
-    return reset(upstash.operation(), before, Kept()).database
+    return reset(upstash.operation(), before, Kept(), _keep)[0].database
 
 
 def kept_after(upstash: ScriptedUpstash, error: type[ApiError]) -> bool:
@@ -83,7 +91,7 @@ def kept_after(upstash: ScriptedUpstash, error: type[ApiError]) -> bool:
     kept = Kept()
     kept.pending(BEFORE, APPLIED)
     with pytest.raises(error) as raised:
-        reset(upstash.operation(), KNOWN, kept)
+        reset(upstash.operation(), KNOWN, kept, _keep)
     return kept.after(raised.value) == (BEFORE, False)
 
 
@@ -181,7 +189,7 @@ def test_reset_with_an_odd_response_takes_its_password_and_warns() -> None:
         ([LOST, LOST], [UNCHANGED, MADE], KNOWN, ["reset", "get", "reset", "get"]),
         # It shows one, with nothing to compare: enough after a success, not otherwise.
         (UNREADABLE, MADE, HIDDEN, ["reset", "get"]),
-        ([LOST, MADE], MADE, HIDDEN, ["reset", "get", "reset"]),
+        ([LOST, MADE], OLDER, HIDDEN, ["reset", "get", "reset"]),
         # It shows none, or fails: reset again.
         ([LOST, MADE], DOCUMENTED, KNOWN, ["reset", "get", "reset"]),
         ([UNREADABLE, MADE], DOCUMENTED, KNOWN, ["reset", "get", "reset"]),
@@ -205,6 +213,14 @@ def test_reset_with_an_indeterminate_outcome_reports_the_read_and_waits_between_
         ("info", "failed. Reading the database to check whether the password changed"),
     ]
     assert upstash.clock.sleeps == [1, 2]
+
+
+def test_reset_takes_no_password_that_it_read_before_it_for_the_new_one() -> None:
+    """Without a known previous password the first read proves nothing."""
+    unknown = {**WITH_CREDENTIALS, "password": "unknown-canary"}
+    upstash = ScriptedUpstash(reset=[LOST, DOCUMENTED], get=[unknown, unknown, MADE])
+    assert reset_by(upstash, HIDDEN).credentials.password == MADE["password"]
+    assert upstash.calls == ["reset", "get", "reset", "get", "get"]
 
 
 @pytest.mark.parametrize("get", [DOCUMENTED, AWAY, UNCHANGED, OLDER])
@@ -407,6 +423,7 @@ def test_compare_keeps_stale_engine_inputs_stale(body: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("pending", [None, PENDING])
+@pytest.mark.parametrize("last", [LIVE, Verification(verified=False, message=VERIFY_IS_FALSE)])
 def test_revoke_resets_the_stored_password_and_no_other(
     get: Any,
     stored: dict[str, str],
@@ -414,11 +431,13 @@ def test_revoke_resets_the_stored_password_and_no_other(
     resets: bool,
     warned: bool,
     pending: PendingRotation | None,
+    last: Verification,
 ) -> None:
     upstash = ScriptedUpstash(get=get, verification=login)
     state = State(
         DATABASE_ID,
-        credentials=Credentials(**stored),
+        RotationRecord(verification=last),
+        Credentials(**stored),
         pending=pending,
         earlier=(fingerprint(DATABASE_ID, EARLIER),),
     )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pulumi_upstash_rotation.upstash.database import Database
 
     from .inputs import KnownInputs
+    from .state import State
 
 MAX_SECOND_READS: Final = 3
 """Number of further reads if the database rejects the credentials that a read returned."""
@@ -102,29 +103,32 @@ def update(
     wait = _prepared(inputs, operation)
     database = operation.account.api.get_database(state.database_id, state.database_name)
     found, latest = operations.compare(database, state, now=operation.now())
-    changed, late, applied = found is Reconciliation.CHANGED, False, False
-    latest = replace(
-        latest,
-        rotate_on_delete=inputs.rotate_on_delete,
-        engine_inputs_stale=False,  # the engine takes the new inputs with this update
-    )
-    if state.pending:
+    changed, rejected, applied = found is Reconciliation.CHANGED, False, False
+    if pending := state.pending:
         if changed:
             latest = _with(latest, _verify(latest, state.credentials, inputs, operation))
             rejected = _rejects(database, latest.record.verification)
         else:
             rejected = inputs.verify and operations.is_rejected(operation, latest.database)
-        late = rejected or (state.pending.applied and found is Reconciliation.EARLIER)
+        if changed and rejected:  # the read was late: it proves no reset
+            dead = latest.to_state().fingerprints
+            state = replace(state, earlier=remember(state.earlier, *dead))
+            found, latest = operations.compare(database, state, now=operation.now())
         known = found in (Reconciliation.CHANGED, Reconciliation.SAME) and not rejected
         reason = decide(inputs, latest.record, now=operation.now()).reason
         if not (known and latest.record.counts_from):
             # The outcome stays indeterminate, or the first rotation did not happen. Reset again.
-            reason = reason or state.pending.reason
+            reason = reason or pending.reason
         # If the pending reset was applied and nothing else is due, the next one only recovers it.
         # It was if the password that it replaced is dead.
-        applied = state.pending.applied or (found is Reconciliation.SAME and rejected)
-        done = RotationRecord(operation.now(), triggers=state.pending.triggers)
+        applied = pending.applied or (found is Reconciliation.SAME and rejected)
+        done = RotationRecord(operation.now(), triggers=pending.triggers)
         applied = applied and not decide(inputs, done, now=operation.now()).rotate
+    latest = replace(
+        latest,
+        rotate_on_delete=inputs.rotate_on_delete,
+        engine_inputs_stale=False,  # the engine takes the new inputs with this update
+    )
     if reason is None:
         if changed and latest.record.verification:
             _warn(latest.database, latest.record.verification, operation)
@@ -133,6 +137,7 @@ def update(
     wait()
     # All passwords but the read one are from before the next reset, whichever of them is live now.
     before = replace(latest, earlier=remember(latest.earlier, *latest.displaced), displaced=())
+    late = rejected or found is Reconciliation.EARLIER
     return _rotate(before, reason, inputs, operation, kept, late=late, applied=applied)
 
 
@@ -166,10 +171,15 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
         state = replace(state, credentials=Credentials(), earlier=earlier)
     pending = PendingRotation(reason, inputs.triggers, applied=applied, after_late_read=late)
     id_ = state.database_id
-    if_applied = Resource(id_, with_pending(outputs, replace(pending, applied=True)))
-    kept.pending(Resource(id_, with_pending(outputs, pending)), if_applied)
+
+    def keep(state: State) -> None:
+        applied = to_outputs(replace(before, earlier=state.earlier))
+        if_applied = Resource(id_, with_pending(applied, replace(pending, applied=True)))
+        kept.pending(Resource(id_, with_pending(outputs, pending)), if_applied)
+
+    keep(state)
     # The point of no return. From here on, whatever happens, the state gets one of the two.
-    rotated = operations.reset(operation, state, kept)
+    rotated, state = operations.reset(operation, state, kept, keep)
     done = Snapshot(
         rotated.database,
         RotationRecord(operation.now(), before.record.count + 1, reason, inputs.triggers),
@@ -177,7 +187,8 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
         rotate_on_delete=inputs.rotate_on_delete,
     )
     kept.complete(Resource(id_, with_new_credentials(outputs, done)))
-    operation.run.rotated.add((NAME, id_))
+    if kept.certain:
+        operation.run.rotated.add((NAME, id_))
     rotated = operations.with_missing_tokens(operation, rotated, state)
     for attempt in range(MAX_SECOND_READS + 1):
         if attempt:
@@ -189,12 +200,14 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
         if not (rotated.was_read and _rejects(rotated.database, verification)):
             break
         # The database rejects what a read returned. So that read was late.
-        kept.applied()
+        kept.incomplete()
     else:
         problem = f"the password of {state.label} was reset, but the database rejects what the API"
         raise operations.NewCredentialsUnknownError(
             f"{problem} returns", "run `pulumi up` again to read it"
         )
+    if verification.verified:
+        operation.run.rotated.add((NAME, id_))
     _warn(done.database, verification, operation)
     return Resource(id_, to_outputs(_with(done, verification)))
 

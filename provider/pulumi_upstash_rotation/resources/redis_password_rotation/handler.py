@@ -89,15 +89,11 @@ class RedisPasswordRotationHandler:
             )
             return Diff(changes=True, by_input=False)
         else:
-            decision = decide(
-                inputs,
-                state.record,
-                now=context.now(),
-                engine_inputs_stale=state.engine_inputs_stale,
-            )
+            decision = decide(inputs, state.record, now=context.now())
             # A deletion sees only the state, so an update must store a changed value.
             must_store = inputs.rotate_on_delete != state.rotate_on_delete
-            diff = Diff(changes=decision.rotate or must_store, by_input=decision.by_input)
+            by_input = decision.by_input and not state.engine_inputs_stale
+            diff = Diff(changes=decision.rotate or must_store, by_input=by_input)
             _report_clock(inputs, state, context)
             if decision.rotate and state.suspended:
                 context.run.failed.add(_key(arguments))

@@ -16,6 +16,7 @@ from pulumi_upstash_rotation.resources import databases
 from pulumi_upstash_rotation.resources.secured import MAY_HAVE_CHANGED
 from pulumi_upstash_rotation.rotation.reconciliation import (
     Reconciliation,
+    fingerprint,
     remember,
 )
 from pulumi_upstash_rotation.rotation.record import Cause, Reason, RotationRecord
@@ -25,11 +26,13 @@ from pulumi_upstash_rotation.values import Verification
 from .state import SUSPENDED, Snapshot, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from pulumi_upstash_rotation.resources.seam import Operation
     from pulumi_upstash_rotation.resources.secured import Kept
     from pulumi_upstash_rotation.upstash.database import Database
+    from pulumi_upstash_rotation.upstash.response import Reading
 
     from .inputs import KnownInputs
 
@@ -102,8 +105,10 @@ def check_can_be_reset(operation: Operation, database: Database, inputs: KnownIn
         )
 
 
-def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
-    """Reset a database's password and return it with its new credentials.
+def reset(
+    operation: Operation, before: State, kept: Kept, keep: Callable[[State], None]
+) -> tuple[Rotated, State]:
+    """Reset a database's password. Return it with its new credentials, and the state before that.
 
     The documented response has no credentials. If they are missing, this function reads the
     database. `kept` holds the pending rotation. This function drops it only if the API has
@@ -113,25 +118,26 @@ def reset(operation: Operation, before: State, kept: Kept) -> Rotated:
         operation: The context of the call.
         before: The state just before, as the preflight read found it.
         kept: What the state must hold if this fails.
+        keep: Called with the state before another reset, so that `kept` holds the pending rotation.
 
     Raises:
         NewCredentialsUnknownError: The password has changed, and the new one is not known.
         IndeterminateOutcomeError: The password may have changed.
         ApiError: The password has not changed.
     """
-    rotated = _reset_until_known(operation, before, kept)
+    rotated, before = _reset_until_known(operation, before, kept, keep)
     made = rotated.database.credentials.password
     if made and _is_new(before, made):
-        return rotated
+        return rotated, before
     if made:  # the response is from before the reset, as a late read is
         rotated = Rotated(rotated.database.with_credentials(Credentials()))
     again = read_again(operation, before)
     if again.database.credentials.password:
-        return again
+        return again, before
     operation.reporter.warning(f"the password of {before.label} was reset, but {NOT_RETURNED}")
     # A response without a password may still hold a token.
     shown = rotated.database.credentials.completed_by(again.database.credentials)
-    return Rotated(again.database.with_credentials(shown))
+    return Rotated(again.database.with_credentials(shown)), before
 
 
 def with_missing_tokens(operation: Operation, rotated: Rotated, before: State) -> Rotated:
@@ -189,7 +195,9 @@ def _is_new(before: State, live: str) -> bool:
     return before.compare(live) not in (Reconciliation.SAME, Reconciliation.EARLIER)
 
 
-def _reset_until_known(operation: Operation, before: State, kept: Kept) -> Rotated:
+def _reset_until_known(
+    operation: Operation, before: State, kept: Kept, keep: Callable[[State], None]
+) -> tuple[Rotated, State]:
     """Reset until a reset has certainly happened, at most `MAX_RESETS` times.
 
     | response           | live password                        | outcome                        |
@@ -206,7 +214,7 @@ def _reset_until_known(operation: Operation, before: State, kept: Kept) -> Rotat
     A rejected reset raises. The error is indeterminate if the reset before it was. After an
     indeterminate outcome a reset is safe. Only a password that nobody knows locks users out.
     """
-    applied = indeterminate = False
+    applied = False
     for attempt in range(MAX_RESETS):
         if attempt:
             operation.sleep(attempt)
@@ -215,18 +223,14 @@ def _reset_until_known(operation: Operation, before: State, kept: Kept) -> Rotat
         except (UnreadableResponseError, IndeterminateOutcomeError, ServerError) as error:
             last = error
         except ApiError as error:
-            if indeterminate:  # the API rejected this reset, but may have applied the one before
+            if attempt:  # the API rejected this reset, but may have applied the one before
                 raise _unknown(error.problem, applied=applied) from None
             kept.nothing()
             raise
         else:
             kept.applied()
-            if reading.oddity:
-                operation.reporter.warning(
-                    f"the response to the reset of {before.label} {reading.oddity}"
-                )
-            return Rotated(reading.database)
-        indeterminate = True
+            _report_oddity(reading, before, operation)
+            return Rotated(reading.database), before
         if isinstance(last, UnreadableResponseError):
             applied = True
             kept.applied()
@@ -236,9 +240,19 @@ def _reset_until_known(operation: Operation, before: State, kept: Kept) -> Rotat
         database = _read_or_none(operation, before)
         live = database.credentials.password if database else None
         known = applied or before.credentials.password
-        if database and live and known and _is_new(before, live):
-            return Rotated(database, was_read=True)
+        if database and live and _is_new(before, live):
+            if known:
+                return Rotated(database, was_read=True), before
+            # It proves nothing. But it is from before the next reset, whatever it is.
+            earlier = remember(before.earlier, fingerprint(before.database_id, live))
+            before = replace(before, earlier=earlier)
+            keep(before)
     raise _unknown(last.problem, applied=applied)
+
+
+def _report_oddity(reading: Reading, before: State, operation: Operation) -> None:
+    if reading.oddity:
+        operation.reporter.warning(f"the response to the reset of {before.label} {reading.oddity}")
 
 
 def _unknown(problem: str, *, applied: bool) -> IndeterminateOutcomeError:
@@ -309,8 +323,8 @@ def _reconciled(state: State, live: str | None) -> Reconciliation:
             return Reconciliation.CHANGED  # the reset has happened, so a password not known is new
         if found is Reconciliation.SAME:
             return Reconciliation.EARLIER  # the reset has happened, so this read is late
-    elif pending and pending.after_late_read and found is Reconciliation.CHANGED:
-        return Reconciliation.INDETERMINATE  # it may be from before the reset
+    elif pending and pending.after_late_read and found is not Reconciliation.EARLIER:
+        return Reconciliation.INDETERMINATE  # it may be from before the reset, or from a refresh
     return found
 
 
@@ -360,10 +374,9 @@ def revoke(operation: Operation, state: State) -> None:
         return
     found = state.compare(database.credentials.password)
     unsure = found in (Reconciliation.INDETERMINATE, Reconciliation.EARLIER)
-    if unsure or state.verifies:  # any read may be late
-        tried = _try_stored(operation, database, state)
-        if unsure or tried is not Reconciliation.INDETERMINATE:
-            found = tried
+    tried = _try_stored(operation, database, state)  # any read may be late
+    if unsure or tried is not Reconciliation.INDETERMINATE:
+        found = tried
     if found is Reconciliation.SAME or (found is Reconciliation.CHANGED and state.pending):
         try:
             api.reset_password(state.database_id, state.database_name)

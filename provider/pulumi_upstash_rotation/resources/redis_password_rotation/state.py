@@ -100,7 +100,7 @@ class State:
             late, so any of them may still be the live one. An own reset makes them earlier ones.
         rotate_on_delete: The argument, as last declared.
         engine_inputs_stale: A refresh has found that a failed update did rotate. The engine still
-            holds the inputs of the rotation before. So it finds no change where triggers differ.
+            holds the inputs of the rotation before. So it may find no change where inputs differ.
         database_name: Name of the database, for messages. None if it is not known.
         customer_id: The account that owns the database. None if it is not known.
         suspended: Whether the database was suspended when it was last read.
