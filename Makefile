@@ -51,7 +51,7 @@ soak: $(READY) ## Run the slow tests: a large fleet and more random sequences
 
 chaos: $(READY) ## Run N random sequences of faults and kills, from SEED, and print a table
 	@$(WITH_ENGINE) PYTHONPATH=tools \
-		python -m tests.chaos $(or $(N),20) $(SEED)
+		python -m tests.chaos $(or $(N),20) $(SEED) $(ARGS)
 
 bench: $(READY) ## Measure against a naive provider, with options such as ARGS="--rounds 3 --write"
 	@$(WITH_ENGINE) PYTHONPATH=tools \

@@ -48,6 +48,28 @@ PROGRAMS: Final = {
         "options = {{'verify': {verify}}}\n"
     ),
 }
+RESET: Final = "password reset"
+USER: Final = "ACL user"
+CONSUMED: Final = {
+    RESET: """
+from naive_rotation import Consumer
+from pulumi_upstash_rotation import RedisPasswordRotation
+options = {{}}
+def Rotation(name, **arguments):
+    Consumer(f"{{name}}-consumer", RedisPasswordRotation(name, **arguments).redis_url)
+""",
+    USER: """
+from naive_rotation import Consumer
+from pulumi_upstash_rotation import RedisAclUser
+options = {{"username": "app", "rules": ["~app:*", "+@read", "+ping"]}}
+def Rotation(name, **arguments):
+    user = RedisAclUser(name, **arguments)
+    consumer = Consumer(f"{{name}}-consumer", user.redis_url)
+    user.retire_previous(after=[consumer], grace_seconds=0)
+""",
+}
+"""Each rotation has one consumer. An ACL user also retires its earlier tokens, without a pause."""
+OURS: Final = ("pulumi-python:dynamic/upstash:", "upstash-rotation:")
 RESOURCES: Final = """
 for id_ in {ids!r}:
     Rotation(id_, database_id=id_, triggers={{"release": {release}}}, **options)
@@ -113,19 +135,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--databases", type=int, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 0.3])
+    parser.add_argument("--users", action="store_true", help="measure only ACL users")
     parser.add_argument("--write", action="store_true", help="write docs/performance.json")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for folder in ("provider", "emulator", "tests/benchmarks"):
         compileall.compile_dir(ROOT / folder, quiet=1)  # as an installer does
-    results: Results = {}
-    for case in cases(options.databases, options.latency):
-        measure(case, options.rounds, results)
-    reached = list(goals(results, options.rounds))
-    for goal in reached:
-        print(f"{goal['goal']}: {goal['measured']:.2f}, goal {goal['at_most']}", flush=True)
+    figures = {} if not options.users else json.loads(DATA.read_text())
+    if not options.users:
+        results: Results = {}
+        for case in cases(options.databases, options.latency):
+            measure(case, options.rounds, results)
+        reached = list(goals(results, options.rounds))
+        for goal in reached:
+            print(f"{goal['goal']}: {goal['measured']:.2f}, goal {goal['at_most']}", flush=True)
+        figures = data(options.rounds, reached, results)
+    figures["users"] = measure_users(options.rounds, max(options.databases))
     if options.write:
-        DATA.write_text(data(options.rounds, reached, results))
+        DATA.write_text(written(figures))
 
 
 def cases(sizes: list[int], latencies: list[float]) -> Iterator[Case]:
@@ -163,6 +190,53 @@ def measure(case: Case, rounds: int, results: Results) -> None:
         )
 
 
+def measure_users(rounds: int, most: int) -> list[dict[str, object]]:
+    """Return what rotations of ACL users cost against resets of passwords, and print it."""
+    case = Case(min(GOALS_DATABASES, most), 0.0, verify=True)
+    costs: dict[tuple[str, str], list[Cost]] = defaultdict(list)
+    each: dict[str, dict[str, object]] = {}
+    for _ in range(rounds):
+        for kind in CONSUMED:
+            # ACL users outlive a stack, so each round has new databases.
+            with (
+                Emulator(databases=case.databases, reset_response="with_credentials") as upstash,
+                tempfile.TemporaryDirectory(prefix="rotation-bench-") as folder,
+            ):
+                for step, cost in run(kind, case, upstash, Path(folder)):
+                    costs[kind, step].append(cost)
+                    if step == ROTATES:
+                        requests = requests_of(upstash) / case.databases
+                        each[kind] = {"requests": round(requests, 2), **footprint(Path(folder))}
+    rows = []
+    for kind in CONSUMED:
+        seconds = {step: round(least(costs[kind, step]).wall_seconds, 2) for step in STEPS}
+        rows.append({"program": kind, "databases": case.databases, **each[kind], **seconds})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def requests_of(upstash: Emulator) -> int:
+    """Return how many requests were served. A user is read in the request that changes it."""
+    before: dict[str | None, str] = {}
+    requests = 0
+    for call in upstash.calls:
+        last = before.get(call.database_id)
+        together = call.operation == "acl getuser" and last in ("acl gentoken", "acl setuser")
+        requests += not together
+        before[call.database_id] = call.operation
+    return requests
+
+
+def footprint(folder: Path) -> dict[str, object]:
+    """Return how many resources a rotation has, and how many bytes of the state they take."""
+    (state,) = folder.rglob("stacks/**/dev.json")
+    resources = json.loads(state.read_text())["checkpoint"]["latest"]["resources"]
+    ours = [each for each in resources if each["type"].startswith(OURS)]
+    rotations = sum(each["urn"].endswith("-consumer") for each in resources)
+    size = sum(len(json.dumps(each)) for each in ours)
+    return {"resources": len(ours) // rotations, "bytes": size // rotations}
+
+
 def goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
     """Yield each goal, the ratio that was measured, and the limit of any provider."""
     slow, fast = Case(GOALS_DATABASES, 0.3), Case(GOALS_DATABASES, 0.0)
@@ -198,8 +272,8 @@ def goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
     }
 
 
-def data(rounds: int, reached: list[dict[str, object]], results: Results) -> str:
-    """Return all figures as JSON, one measurement a line."""
+def data(rounds: int, reached: list[dict[str, object]], results: Results) -> dict[str, object]:
+    """Return all figures, but those of ACL users."""
     head = {
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
@@ -219,11 +293,19 @@ def data(rounds: int, reached: list[dict[str, object]], results: Results) -> str
         }
         for (case, step, kind), cost in results.items()
     ]
-    lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
-    for name, rows in (("goals", reached), ("measurements", measurements)):
-        text = ",\n".join(f"  {json.dumps(row)}" for row in rows)
-        lines.append(f" {json.dumps(name)}: [\n{text}\n ]")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    return {**head, "goals": reached, "measurements": measurements}
+
+
+def written(figures: dict[str, object]) -> str:
+    """Return figures as JSON, one measurement a line."""
+    parts = []
+    for name, value in figures.items():
+        text = json.dumps(value)
+        if isinstance(value, list):
+            rows = ",\n".join(f"  {json.dumps(row)}" for row in value)
+            text = f"[\n{rows}\n ]"
+        parts.append(f" {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def least(costs: Iterable[Cost]) -> Cost:
@@ -241,7 +323,7 @@ def run(kind: str, case: Case, upstash: Emulator, folder: Path) -> Iterator[tupl
     stack = Stack.create(project, folder / "stack", environment=environment)
     ids = [database.id for database in upstash.databases]
     outputs = list(RedisPasswordRotation.__annotations__)
-    program = PROGRAMS[kind].format(verify=case.verify, outputs=outputs)
+    program = {**PROGRAMS, **CONSUMED}[kind].format(verify=case.verify, outputs=outputs)
     parallel = ("--parallel", str(case.parallel)) if case.parallel else ()
     for step, (release, command) in STEPS.items():
         resources = RESOURCES.format(ids=ids, release=release) if kind != "none" else ""

@@ -50,3 +50,18 @@ class NaiveRotationWithOutputs(Resource):
             {**dict.fromkeys(outputs), **inputs},
             ResourceOptions(additional_secret_outputs=secret),
         )
+
+
+class EchoProvider(ResourceProvider):
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult("consumed", props)
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        return UpdateResult(news)
+
+
+class Consumer(Resource):
+    """A resource that takes a credential and keeps it."""
+
+    def __init__(self, name: str, redis_url: Any) -> None:
+        super().__init__(EchoProvider(), name, {"redis_url": redis_url})

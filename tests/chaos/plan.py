@@ -11,6 +11,8 @@ from upstash_emulator import Fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from upstash_emulator.faults import Operation
+
     from ..support.runs import Ending
 
 Command = Literal["up", "preview", "refresh", "destroy"]
@@ -48,7 +50,7 @@ class Trouble:
         everywhere: It hits calls about every database, not only the first one's.
     """
 
-    operation: Literal["reset", "get", "list", "any", "data plane"]
+    operation: Operation | Literal["data plane"]
     fault: Fault = field(default_factory=Fault)
     times: int | None = 1
     everywhere: bool = False

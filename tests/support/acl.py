@@ -122,6 +122,10 @@ class Users:
         given = {**self._cases[name].arguments, **arguments}
         self._cases[name].arguments = {key: each for key, each in given.items() if each is not None}
 
+    def retire(self, name: str, *, retires: bool) -> None:
+        """Declare a retirement of a user's earlier tokens, or take it out of the program."""
+        self._cases[name].retires = retires
+
     def rotate(self, *names: str) -> None:
         """Make a rotation of these users due, of all without a name."""
         for name in names or self._cases:
@@ -166,7 +170,7 @@ class Users:
     def break_consumer(self, name: str, *, broken: bool = True) -> None:
         """Let a consumer fail from now on, or succeed again."""
         mark = self.stack.project / f"{name}.url.broken"
-        mark.touch() if broken else mark.unlink()
+        mark.touch() if broken else mark.unlink(missing_ok=True)
 
     def user(self, name: str) -> AclUser | None:
         """Return the user as the database has it."""
