@@ -127,7 +127,14 @@ def destroy_that_is_ended(rotations: Rotations, ending: Ending) -> None:
     assert database.password != last
 
 
-@pytest.mark.parametrize("ending", ["engine", "provider", "both"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "engine",
+        pytest.param("provider", marks=pytest.mark.soak),
+        pytest.param("both", marks=pytest.mark.soak),
+    ],
+)
 def test_a_killed_run_recovers_with_the_documented_commands(
     rotations: Rotations, ending: Ending
 ) -> None:
@@ -151,7 +158,7 @@ def test_a_killed_run_recovers_with_the_documented_commands(
     [
         # One Ctrl-C lets the calls finish and saves what they did.
         ("interrupt", "one Ctrl-C", 1),
-        ("interrupt twice", "two Ctrl-C", 2),
+        pytest.param("interrupt twice", "two Ctrl-C", 2, marks=pytest.mark.soak),
     ],
 )
 def test_an_interrupted_update_recovers_with_the_documented_commands(
