@@ -267,7 +267,7 @@ def performance(part: str) -> str:
             for each in data["goals"]
         )
         return table(("goal", "at most", "measured", "limit"), rows)
-    return _summary(data["measurements"])
+    return _users(data["users"]) if part == "users" else _summary(data["measurements"])
 
 
 def _optional(goal: dict[str, Any]) -> str:
@@ -308,6 +308,36 @@ def _summary(measurements: list[dict[str, Any]]) -> str:
             cells.append(f"{seconds['ours']:.1f} s ({ratio:.2f})" if seconds else "")
         rows.append((step, *cells))
     return table(("command", *COLUMNS), rows)
+
+
+def _users(rows: list[dict[str, Any]]) -> str:
+    """Return what a rotation of an ACL user costs, beside a reset."""
+    reset, user = rows
+    facts = [
+        ("requests of a rotation, besides verification", "requests", "g"),
+        ("resources in the state", "resources", "d"),
+        ("bytes in the state", "bytes", ",d"),
+    ]
+    steps = [name for name in reset if "`" in name]
+    databases = reset["databases"]
+    return table(
+        ("cost", "`RedisPasswordRotation`", "`RedisAclUser` with retirement", "ratio"),
+        [
+            *(
+                (what, f"{reset[key]:{form}}", f"{user[key]:{form}}", "")
+                for what, key, form in facts
+            ),
+            *(
+                (
+                    f"{databases} at once: {step}",
+                    f"{reset[step]:.1f} s",
+                    f"{user[step]:.1f} s",
+                    f"{user[step] / reset[step]:.2f}",
+                )
+                for step in steps
+            ),
+        ],
+    )
 
 
 # --- text ---

@@ -16,7 +16,7 @@ from typing import Any
 from pulumi_stack import accept_interrupts
 
 from .plan import make_plan
-from .sequence import BrokenPromiseError, LostPasswordError, Record, run_sequence
+from .sequence import LostPasswordError, Record, run_sequence
 from .user_plan import make_user_plan
 from .user_sequence import CutOffError, UserRecord, run_user_sequence
 
@@ -40,7 +40,7 @@ def main(count: int, seed: int, kinds: list[str]) -> int:
     return failures
 
 
-def run(kind: str, seeds: range) -> tuple[list[Any], list[BrokenPromiseError]]:
+def run(kind: str, seeds: range) -> tuple[list[Any], list[BaseException]]:
     """Run sequences of a kind side by side; return what they came to, and those that broke."""
     records, broken = [], []
     with (
@@ -48,19 +48,23 @@ def run(kind: str, seeds: range) -> tuple[list[Any], list[BrokenPromiseError]]:
         ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool,
     ):
         jobs = [pool.submit(KINDS[kind], seed, Path(folder, str(seed))) for seed in seeds]
-        for job in as_completed(jobs):
-            try:
-                records.append(job.result())
-            except BrokenPromiseError as error:
-                broken.append(error)
-                print(f"\n{error}", flush=True)
-            done = len(records) + len(broken)
-            if done % 10 == 0:
-                print(f"{done} done, {len(broken)} broken", file=sys.stderr, flush=True)
+        try:
+            for job in as_completed(jobs):
+                if error := job.exception():
+                    broken.append(error)
+                    print(f"\n{error}", flush=True)
+                else:
+                    records.append(job.result())
+                done = len(records) + len(broken)
+                if done % 10 == 0:
+                    print(f"{done} done, {len(broken)} broken", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            print("interrupted: the table has what ended before", file=sys.stderr, flush=True)
     return records, broken
 
 
-def table(records: list[Record], broken: list[BrokenPromiseError], seconds: float) -> str:
+def table(records: list[Record], broken: list[BaseException], seconds: float) -> str:
     """Return the outcome as a table in Markdown."""
     faults: Counter[str] = sum((record.faults for record in records), Counter())
     blows: Counter[str] = sum((record.blows for record in records), Counter())
@@ -83,9 +87,7 @@ def table(records: list[Record], broken: list[BrokenPromiseError], seconds: floa
     return written(rows)
 
 
-def table_of_users(
-    records: list[UserRecord], broken: list[BrokenPromiseError], seconds: float
-) -> str:
+def table_of_users(records: list[UserRecord], broken: list[BaseException], seconds: float) -> str:
     """Return the outcome of sequences of ACL users as a table in Markdown."""
     counts: Counter[str] = sum((record.counts for record in records), Counter())
     cut_off = sum(isinstance(error, CutOffError) for error in broken)

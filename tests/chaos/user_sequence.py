@@ -218,7 +218,7 @@ class UserSequence:
                 lane.excused.update(ours)
                 lane.foreign.clear()
             case "changes the rules":
-                self.database.acl("SETUSER", lane.name, "-ping", "~console:*", "+info")
+                self.database.acl("SETUSER", lane.name, "-ping", "+info")
             case "adds a token":
                 token = self.database.acl("GENTOKEN", lane.name)
                 self.database.acl("SETUSER", lane.name, f">{token}")
@@ -346,8 +346,9 @@ class UserSequence:
             if token and token == later and token not in {*live, *lane.excused}:
                 gone = lane.seen.index(token) if token in lane.seen else len(lane.seen)
                 newer = [each for each in live if lane.seen.index(each) > gone]
-                if lane.retires or len(newer) < 2:  # without a retirement, two tokens stay
+                if lane.retires or len(newer) < 2:
                     cut_off.add(lane.name)
+                lane.excused.add(token)  # without a retirement, only the two newest stay
             if {*lane.foreign} - {*(users[lane.name].tokens if lane.name in users else ())}:
                 cut_off.add(f"somebody else's token of {lane.name}")
 

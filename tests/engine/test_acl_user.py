@@ -170,6 +170,16 @@ def test_old_tokens_live_as_long_as_a_consumer_is_stale(users: Users) -> None:
     users.assert_served("app")
     assert not users.opens("app", stale)
 
+    users.rotate()
+    app, other = (users.database(name) for name in ("app", "other"))
+    users.emulator.fault(Fault.status(400), operation="acl gentoken", database_id=app.id)
+    users.emulator.fault(Fault.delay(3), operation="acl gentoken", database_id=other.id)
+    earlier = users.held("other")
+    text = users.failing("up", "--continue-on-error")
+    assert "has a problem" not in text
+    users.assert_served("other")
+    assert users.held("other") != earlier
+
 
 def test_renames_never_delete_a_successor(users: Users) -> None:
     database = users.declare("app")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.resources.databases import database_id_problem
 from pulumi_upstash_rotation.rotation import inputs as rotation
 from pulumi_upstash_rotation.upstash.credentials import is_credential
-from pulumi_upstash_rotation.values import Unknown, has_unknown
+from pulumi_upstash_rotation.values import UNKNOWN, Unknown, has_unknown
 
 from .rules import rules_problem
 
@@ -219,6 +219,17 @@ RETIREMENT_CHECKS: Final[Mapping[str, rotation.Check]] = {
     "grace_seconds": rotation.optional(_grace_problem),
 }
 """The arguments of the retirement, each with its check."""
+
+_HANDED_ON: Final = ("token", "credential_fingerprint", "redis_url", "rest_url")
+
+
+def with_unknown(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a check or diff, with what a failed token cannot hand on.
+
+    With `--continue-on-error` the engine leaves it out and still checks the resource, which it then
+    skips. A failed check would end the run of all other resources.
+    """
+    return {**dict.fromkeys(_HANDED_ON, UNKNOWN), **arguments}
 
 
 def changed_address(inputs: UserAddress, database_id: str, username: str) -> tuple[str, ...]:

@@ -10,7 +10,13 @@ from pulumi_upstash_rotation.rotation.inputs import find_problems, parse
 from pulumi_upstash_rotation.values import UNKNOWN, Unknown, format_time
 
 from .access import Access
-from .inputs import RETIREMENT_CHECKS, DeclaredRetirement, KnownRetirement, changed_address
+from .inputs import (
+    RETIREMENT_CHECKS,
+    DeclaredRetirement,
+    KnownRetirement,
+    changed_address,
+    with_unknown,
+)
 from .state import SCHEMA_VERSION, RetirementState, parse_retirement_state, user_label
 
 if TYPE_CHECKING:
@@ -36,13 +42,13 @@ class RedisAclRetirementHandler:
     def check(self, arguments: Mapping[str, Any], context: Context) -> list[InvalidInputError]:
         """Return every argument that is not allowed."""
         del context
-        return find_problems(RETIREMENT_CHECKS, arguments)
+        return find_problems(RETIREMENT_CHECKS, with_unknown(arguments))
 
     def diff(
         self, outputs: Mapping[str, Any], arguments: Mapping[str, Any], context: Context
     ) -> Diff:
         """Return whether earlier tokens may have to go: a new token, or a consumer caught up."""
-        inputs = parse(DeclaredRetirement, RETIREMENT_CHECKS, arguments)
+        inputs = parse(DeclaredRetirement, RETIREMENT_CHECKS, with_unknown(arguments))
         state = parse_retirement_state(outputs)
         if replaces := changed_address(inputs, state.database_id, state.username):
             return Diff(changes=True, replaces=replaces)

@@ -17,7 +17,7 @@ from pulumi_upstash_rotation.upstash.credentials import UserLogin
 from pulumi_upstash_rotation.values import UNKNOWN, Verification
 
 from .access import REPEATED, Access
-from .inputs import USER_CHECKS, DeclaredUser, KnownUser, changed_address
+from .inputs import USER_CHECKS, DeclaredUser, KnownUser, changed_address, with_unknown
 from .state import SCHEMA_VERSION, UserState, parse_user_state, user_label
 
 if TYPE_CHECKING:
@@ -59,13 +59,16 @@ class RedisAclUserHandler:
     def check(self, arguments: Mapping[str, Any], context: Context) -> list[InvalidInputError]:
         """Return every argument that is not allowed."""
         del context
-        return find_problems(USER_CHECKS, arguments)
+        return find_problems(USER_CHECKS, with_unknown(arguments))
 
     def diff(
         self, outputs: Mapping[str, Any], arguments: Mapping[str, Any], context: Context
     ) -> Diff:
         """Return whether the user or its stored outputs must change, and report the reason."""
-        inputs, state = parse(DeclaredUser, USER_CHECKS, arguments), parse_user_state(outputs)
+        inputs, state = (
+            parse(DeclaredUser, USER_CHECKS, with_unknown(arguments)),
+            parse_user_state(outputs),
+        )
         if replaces := changed_address(inputs, state.database_id, state.username):
             return Diff(changes=True, replaces=replaces)
         if state.drifted:
