@@ -104,7 +104,7 @@ for kind, state, due in (
     assert served.diff("app", {{**address, **state}}, same).changes is False
     assert served.diff("app", {{**address, **state}}, {{**same, **due}}).changes is None
     served.update("app", {{**address, **state}}, same)
-    if kind != "User":
+    if kind == "Retirement":
         served.delete("app", {{**address, **state}})
 """
 

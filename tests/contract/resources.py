@@ -167,7 +167,7 @@ _ACL_USER: Final = (
             "create": ["get", "acl gentoken, acl getuser"],
             "update": ["get", "acl gentoken, acl getuser"],
             "read": ["get", "acl getuser"],
-            "delete": [],
+            "delete": ["get", "acl getuser"],
         },
         secret=frozenset({"token", "previous_tokens", "redis_url", "triggers"}),
     ),

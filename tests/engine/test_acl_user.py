@@ -212,6 +212,18 @@ def test_renames_never_delete_a_successor(users: Users) -> None:
     assert [user.name for user in database.acl_users] == ["aliased", "app", "elsewhere"]
 
 
+def test_replacement_of_one_resource_cuts_nobody_off(users: Users) -> None:
+    users.declare("app")
+    users.run("up")
+    first = users.held("app")
+    users.run("up", "--replace", "**RedisAclUser::app")
+    users.assert_served("app")
+    assert users.held("app") == first
+    users.run("up", "--replace", "**RedisAclToken::app-token")
+    users.assert_served("app")
+    assert users.held("app") != first
+
+
 def test_mistakes_get_one_line_before_anything_changes(users: Users) -> None:
     database = users.emulator.add_database("main")
     database.acl("SETUSER", "theirs", "on", "~*", "+@all")

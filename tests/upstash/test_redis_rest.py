@@ -169,6 +169,13 @@ def test_error_text_with_a_secret_is_not_shown(server: LocalServer, secret: str)
         assert reply.error == "an error whose text holds a secret"
 
 
+def test_error_text_that_breaks_off_within_a_secret_is_not_shown(server: LocalServer) -> None:
+    """Redis cuts the arguments of a command that it does not know."""
+    error = "ERR unknown command 'ACL', with args beginning with: 'SETUSER' 'app' '<" + "canary" * 4
+    (reply,) = replies_to(server, [{"error": error}], secrets=["canary" * 9])
+    assert reply.error == "an error whose text holds a secret"
+
+
 def test_error_text_is_one_short_line_of_ascii(server: LocalServer) -> None:
     (reply,) = replies_to(server, [{"error": "a\nb\x1b[31mé" + "x" * 999}])
     assert reply.error is not None

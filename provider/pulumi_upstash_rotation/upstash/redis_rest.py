@@ -34,6 +34,8 @@ Command: TypeAlias = "Sequence[str]"
 
 MAX_ERROR_LENGTH: Final = 200
 """Number of characters of a database's own error text that a message shows."""
+SECRET_PART: Final = 16
+"""Number of characters in a row of a secret that no message may show."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,16 @@ def _reply(item: object, secrets: Collection[str]) -> Reply:
 
 
 def _shown(error: str, secrets: Collection[str]) -> str:
-    """Return a database's error text as a message may show it."""
-    if disclosing({"error": error}, secrets):
+    """Return a database's error text as a message may show it.
+
+    A database may cut a long command off within a secret.
+    """
+    parts = {
+        each[start : start + SECRET_PART]
+        for each in secrets
+        for start in range(len(each) - SECRET_PART + 1)
+    }
+    if any(part in error for part in parts) or disclosing({"error": error}, secrets):
         return "an error whose text holds a secret"
     return ascii(error[:MAX_ERROR_LENGTH])[1:-1]
 

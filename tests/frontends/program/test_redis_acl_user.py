@@ -89,9 +89,11 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 from pulumi_upstash_rotation import RedisAclUser
+from pulumi_upstash_rotation.resources.redis_acl_user.state import token_fingerprint
 
 ID = "55b0e85a-6a0f-4ad3-a1f8-d08d3d3a4a3c"
 OLD, NEW = "gwAAAA-old-token", "gwAAAA-new-token"
+OLD_FINGERPRINT = token_fingerprint(ID, "app", OLD)
 REGISTERED = {}
 
 
@@ -204,6 +206,7 @@ STALE = {
     "base64": lambda name: Consumer(name, base64.b64encode(OLD.encode()).decode()),
     "nested": lambda name: Consumer(name, {"a": [{"b": OLD}]}),
     "child": lambda name: Group(name, OLD),
+    "fingerprint": lambda name: Consumer(name, {"redis-token": OLD_FINGERPRINT}),
 }
 
 
@@ -248,6 +251,8 @@ LINES = {
     "urn": (lambda user: ["urn:pulumi:x"], "after must be a list of the resources"),
     "output": (lambda user: [user.token], "after must be a list of the resources"),
     "itself": (lambda user: [user], "after must not have the user itself"),
+    "part": (lambda user: [user._user], "after must not have the user itself"),
+    "parent": (lambda user: [user.parent], "after must not .* or a component that contains it"),
 }
 
 
@@ -255,7 +260,9 @@ LINES = {
 def test_consumers_that_are_none_are_one_line_before_the_rotation(case):
     @pulumi.runtime.test
     def use():
-        user = declare()
+        parent = Group("parent", 1)
+        user = declare(opts=pulumi.ResourceOptions(parent=parent))
+        user.parent = parent
         after, line = LINES[case]
         with pytest.raises(pulumi.RunError, match=f"^app: {line}"):
             user.retire_previous(after=after(user))
@@ -347,4 +354,4 @@ def test_user_in_users_own_tests_with_mocks(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert "28 passed" in done.stdout
+    assert "31 passed" in done.stdout

@@ -129,7 +129,15 @@ def test_adoption_makes_no_token() -> None:
         *(B, "adopted", 0),
     )
     assert (outputs["adopted_at"], "rotated_at" in outputs) == ("2026-11-23T04:05:06Z", False)
-    assert upstash.calls == ["get"]
+    assert upstash.calls == ["get", "acl getuser"]
+
+
+@pytest.mark.parametrize("live", [(), (B,)])
+def test_only_a_live_token_of_the_user_is_adopted(live: tuple[str, ...]) -> None:
+    """A wrong one would stay in the state, because a corrected argument makes no token due."""
+    upstash = account(*live, made=2)
+    with pytest.raises(ApiError, match="existing_token is not one of its live tokens; nothing has"):
+        create(upstash, rotate_on_create=False, existing_token=A)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +312,45 @@ def test_database_that_is_certainly_gone_is_no_resource(stored: dict[str, Any]) 
         read(account(get=missing, listed=[[DOCUMENTED]]), stored)
 
 
-def test_delete_changes_nothing(stored: dict[str, Any]) -> None:
+def test_delete_removes_what_a_failed_user_left(stored: dict[str, Any]) -> None:
+    """The first run added the token and then failed. So the state has no user."""
     upstash = account(A)
     HANDLER.delete(stored, upstash.operation())
-    assert upstash.calls == []
+    assert "app" not in upstash.acl.users
+    upstash = account("gwAAAA-theirs", A)
+    HANDLER.delete(stored, upstash.operation())
+    assert upstash.acl.live() == ["gwAAAA-theirs"]
+
+
+def test_delete_touches_no_user_that_is_adopted_or_still_declared(stored: dict[str, Any]) -> None:
+    upstash, run = account(A), Run()
+    adopted = create(account(A, made=1), rotate_on_create=False, existing_token=A).outputs
+    HANDLER.delete(adopted, upstash.operation())
+    rotated = update(account(A, made=1), adopted).outputs
+    HANDLER.delete(rotated, upstash.operation())
+    assert HANDLER.check(arguments_of(), replace(upstash.preview(run), resource="new")) == []
+    HANDLER.delete(stored, upstash.operation(run))
+    assert upstash.acl.live() == [A]
+
+
+def test_late_read_of_the_user_forgets_no_token(stored: dict[str, Any]) -> None:
+    state = {**stored, "token": B, "previous_tokens": [A]}
+    late = account(A, B, made=2, faults=[lambda replies: [replies[0], {"result": None}]])
+    outputs = update(late, state).outputs
+    assert (outputs["token"], outputs["previous_tokens"]) == (C, [B, A])
+
+
+def test_repeated_reply_is_no_new_token(stored: dict[str, Any]) -> None:
+    cached = account(A, faults=[lambda replies: [{"result": A}, replies[1]]])
+    with pytest.raises(ApiError, match="its reply is an earlier token; nothing has changed"):
+        update(cached, stored)
+
+
+def test_state_without_a_token_gets_one(stored: dict[str, Any]) -> None:
+    """Somebody has edited it."""
+    del stored["token"]
+    assert diff(account(), stored).changes
+    outputs = update(account(made=1), stored, 1).outputs
+    assert (outputs["token"], outputs["previous_tokens"], outputs["rotation_cause"]) == (
+        *(B, [], "external"),
+    )

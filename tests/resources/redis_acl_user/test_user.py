@@ -13,7 +13,7 @@ from pulumi_upstash_rotation.resources.redis_acl_user.user import (
     VERIFY_IS_FALSE,
     RedisAclUserHandler,
 )
-from pulumi_upstash_rotation.resources.seam import Diff, Resource
+from pulumi_upstash_rotation.resources.seam import Diff, Resource, Run
 from pulumi_upstash_rotation.upstash.credentials import UserLogin
 from pulumi_upstash_rotation.values import UNKNOWN, Verification
 
@@ -431,3 +431,32 @@ def test_failed_delete_states_the_effect_and_is_repeated(
     assert upstash.reporter.warnings == [], "nothing that may not be true"
     delete(upstash, stored)
     assert A not in upstash.acl.live()
+
+
+@BOTH_DIGESTS
+def test_replaced_user_keeps_the_tokens_of_its_successor(digest: Any) -> None:
+    """As after `pulumi up --replace`, or if a renamed resource adopts the token."""
+    upstash, run = account(A, B, digest=digest), Run()
+    state = create(upstash, B, A)
+    arguments = arguments_of(C, B)
+    assert HANDLER.check(arguments, upstash.preview(run)) == []
+    HANDLER.create(arguments, upstash.operation(run))
+    HANDLER.delete(state, upstash.operation(run))
+    assert upstash.acl.live() == [B, C]
+
+
+def test_tokens_that_a_replaced_token_has_forgotten_are_handed_on(stored: dict[str, Any]) -> None:
+    """So the retirement still removes them."""
+    first = stored["token"]
+    upstash = account(first)
+    made = update(upstash, stored, B)
+    assert made["previous_tokens"] == [first]
+    assert not diff(made, B).changes
+    upstash.acl.users["app"].tokens.remove(first)
+    assert update(upstash, made, C, B)["previous_tokens"] == [B]
+
+
+def test_error_of_a_read_shows_no_token(stored: dict[str, Any]) -> None:
+    error = {"error": f"ERR {stored['token']}"}
+    with pytest.raises(ApiError, match="an error whose text holds a secret"):
+        read(account(A, faults=[lambda _: [error]]), stored)

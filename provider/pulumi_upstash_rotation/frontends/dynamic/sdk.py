@@ -153,11 +153,16 @@ def name_of(resource: pulumi.Resource) -> str:
     return name
 
 
+def family_of(resource: pulumi.Resource) -> list[pulumi.Resource]:
+    """Return a resource with all its children, as far as the program has declared them."""
+    children = tuple(resource._childResources)  # noqa: SLF001  same
+    return [resource, *(each for child in children for each in family_of(child))]
+
+
 def outputs_of(resource: pulumi.Resource) -> list[pulumi.Output[Any]]:
     """Return the outputs of a resource and of all its children."""
-    found = [value for value in vars(resource).values() if isinstance(value, pulumi.Output)]
-    children = resource._childResources  # noqa: SLF001  same
-    return found + [value for child in tuple(children) for value in outputs_of(child)]
+    values = [value for each in family_of(resource) for value in vars(each).values()]
+    return [value for value in values if isinstance(value, pulumi.Output)]
 
 
 def do_not_wait_for(value: object) -> None:

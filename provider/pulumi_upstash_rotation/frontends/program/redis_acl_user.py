@@ -23,6 +23,7 @@ from pulumi_upstash_rotation.resources.redis_acl_user.inputs import (
     TOKEN_CHECKS,
     USER_CHECKS,
 )
+from pulumi_upstash_rotation.resources.redis_acl_user.state import token_fingerprint
 from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
 from pulumi_upstash_rotation.upstash.disclosure import disclosing
 
@@ -281,8 +282,11 @@ class RedisAclUser(pulumi.ComponentResource):
             raise pulumi.RunError(
                 f"{name}: after must be a list of the resources that use the token, at least one"
             )
-        if any(each in (self, self._user) for each in consumers):
-            raise pulumi.RunError(f"{name}: after must not have the user itself")
+        own = {*sdk.family_of(self)}
+        if any(own & {*sdk.family_of(each)} for each in consumers):
+            raise pulumi.RunError(
+                f"{name}: after must not have the user itself, or a component that contains it"
+            )
         if self._retirement is not None:
             raise pulumi.RunError(f"{name}: call retire_previous() once, with all consumers")
         if self._retirement_was_read:
@@ -334,18 +338,25 @@ def _secret(value: Any) -> Any:  # noqa: ANN401  any input
 
 
 def _stale(consumers: Sequence[pulumi.Resource], user: _User) -> pulumi.Output[Sequence[str]]:
-    """Return the names of the consumers whose outputs show an earlier token."""
+    """Return the names of the consumers whose outputs show an earlier token.
+
+    A consumer that only has the fingerprint, such as a deployment, shows that of the token.
+    """
 
     def names(values: Sequence[Any]) -> list[str]:
-        earlier, *shown = values
+        database_id, username, earlier, *shown = values
         if not earlier:
             return []
-        found = zip(consumers, shown, strict=True)
-        return [sdk.name_of(each) for each, outputs in found if _shows(outputs, earlier)]
+        prints = [token_fingerprint(database_id, username, each) for each in earlier]
+        # One call for all, because it first spells each token in every encoding.
+        texts = {
+            f"{number} {index}": value
+            for number, outputs in enumerate(shown)
+            for index, value in enumerate(outputs)
+        }
+        stale = {int(key.split()[0]) for key in disclosing(texts, [*earlier, *prints])}
+        return [sdk.name_of(each) for number, each in enumerate(consumers) if number in stale]
 
     outputs = [pulumi.Output.all(*sdk.outputs_of(each)) for each in consumers]
-    return pulumi.Output.unsecret(pulumi.Output.all(user.previous_tokens, *outputs).apply(names))
-
-
-def _shows(outputs: Sequence[object], tokens: Sequence[str]) -> bool:
-    return bool(disclosing({str(number): value for number, value in enumerate(outputs)}, tokens))
+    known = (user.database_id, user.username, user.previous_tokens)
+    return pulumi.Output.unsecret(pulumi.Output.all(*known, *outputs).apply(names))

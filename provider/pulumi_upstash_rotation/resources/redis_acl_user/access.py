@@ -37,6 +37,7 @@ class Access:
         database_id: Id of the database.
         admin_token: The Standard token. None to read it from the Developer API.
         name: Name of the database, for messages. None if it is not known.
+        tokens: Ours, which no error text may show.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Access:
         database_id: str,
         admin_token: str | None,
         name: str | None = None,
+        tokens: Collection[str] = (),
     ) -> None:
         """Keep the arguments. It sends no request."""
         self._operation = operation
         self._database_id = database_id
         self._admin_token = admin_token
         self._name = name
+        self._tokens = tokens
 
     @property
     def database(self) -> Database:
@@ -98,7 +101,10 @@ class Access:
                     url, token, self._operation.reporter.info
                 ) as rest:
                     return rest.pipeline(
-                        commands, attempt, if_maybe_applied=if_maybe_applied, secrets=secrets
+                        commands,
+                        attempt,
+                        if_maybe_applied=if_maybe_applied,
+                        secrets={*secrets, *self._tokens},
                     )
             except AuthenticationError as error:
                 last = ApiError(f"{error.problem}{self._advice()}", if_maybe_applied)

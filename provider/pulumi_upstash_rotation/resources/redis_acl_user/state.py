@@ -78,6 +78,11 @@ class _Stored:
         return user_label(self.username, self.label)
 
 
+def token_fingerprint(database_id: str, username: str, token: str) -> str:
+    """Return the fingerprint of a user's token: the output `credential_fingerprint`."""
+    return fingerprint(f"{database_id} {username}", token)
+
+
 def user_label(username: object, database: str) -> str:
     """Return what messages call a user."""
     return f"ACL user {username!r} of {database}"
@@ -100,6 +105,7 @@ class TokenState(_Stored):
         token: The current token.
         previous_tokens: Those before it that may still be live, the newest first.
         record: The last rotation.
+        adopted: Whether the first token was adopted.
         removed: Whether a refresh has found that somebody removed the token from the user.
         redis_url: URL for Redis clients, with the token.
         rest_url: Base URL of the REST API.
@@ -108,6 +114,7 @@ class TokenState(_Stored):
     token: str = field(repr=False)
     previous_tokens: tuple[str, ...] = field(default=(), repr=False)
     record: RotationRecord = field(default_factory=RotationRecord)
+    adopted: bool = False
     removed: bool = False
     redis_url: str | None = field(default=None, repr=False)
     rest_url: str | None = None
@@ -115,7 +122,6 @@ class TokenState(_Stored):
     def to_outputs(self) -> dict[str, Any]:
         """Return the outputs, secrets in clear. A value that is not known is left out."""
         record = self.record
-        scope = f"{self.database_id} {self.username}"
         outputs = {
             "database_id": self.database_id,
             "username": self.username,
@@ -124,7 +130,9 @@ class TokenState(_Stored):
             "admin_token": self.admin_token,
             "token": self.token,
             "previous_tokens": list(self.previous_tokens),
-            "credential_fingerprint": fingerprint(scope, self.token),
+            "credential_fingerprint": token_fingerprint(
+                self.database_id, self.username, self.token
+            ),
             "redis_url": self.redis_url,
             "rest_url": self.rest_url,
             "triggers": storable(record.triggers),
@@ -132,6 +140,7 @@ class TokenState(_Stored):
             "adopted_at": record.adopted_at and format_time(record.adopted_at),
             "rotation_count": record.count,
             "rotation_cause": record.reason and str(record.reason),
+            "adopted": self.adopted or None,
             "token_removed_outside": self.removed or None,
             "schema_version": SCHEMA_VERSION,
         }
@@ -153,6 +162,7 @@ def parse_token_state(values: Mapping[str, Any]) -> TokenState:
             reason=Reason.parse(cause) if cause else None,
             triggers=outputs.map("triggers"),
         ),
+        adopted=values.get("adopted") is True,
         removed=values.get("token_removed_outside") is True,
         redis_url=outputs.text("redis_url"),
         rest_url=outputs.text("rest_url"),

@@ -26,11 +26,12 @@ from pulumi_upstash_rotation.upstash.credentials import connection_urls
 from pulumi_upstash_rotation.values import UNKNOWN
 
 from .access import Access
+from .deletion import delete_user
 from .inputs import NAME, TOKEN_CHECKS, DeclaredToken, KnownToken, changed_address
 from .state import TokenState, parse_token_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from pulumi_upstash_rotation.upstash.database import Database
@@ -77,6 +78,7 @@ class RedisAclTokenHandler:
         "adopted_at",
         "rotation_count",
         "rotation_cause",
+        "adopted",
         "token_removed_outside",
         "schema_version",
     )
@@ -115,18 +117,25 @@ class RedisAclTokenHandler:
             return Resource("", _planned(arguments))
         inputs = _known(arguments, context)
         decision = decide_first(inputs)
-        access = Access(context, inputs.database_id, inputs.admin_token)
+        access = Access(
+            context, inputs.database_id, inputs.admin_token, tokens=[inputs.existing_token or ""]
+        )
         _check_reachable(access.database)
         if decision.rotate:
             token, _ = _generate(access, inputs.username)
             record = RotationRecord(context.now(), 1, decision.reason, inputs.triggers)
         else:
             token = inputs.existing_token or ""
+            _check_live(access, inputs.username, token)
             record = RotationRecord(
                 reason=decision.reason, triggers=inputs.triggers, adopted_at=context.now()
             )
         state = TokenState(
-            database_id=inputs.database_id, username=inputs.username, token=token, record=record
+            database_id=inputs.database_id,
+            username=inputs.username,
+            token=token,
+            record=record,
+            adopted=not decision.rotate,
         )
         return _resource(state, inputs, access.database)
 
@@ -135,7 +144,13 @@ class RedisAclTokenHandler:
         state = parse_token_state(outputs)
         if not state.username:
             return None  # dynamic resources cannot be imported
-        access = Access(operation, state.database_id, state.admin_token, state.database_name)
+        access = Access(
+            operation,
+            state.database_id,
+            state.admin_token,
+            state.database_name,
+            tokens=(state.token, *state.previous_tokens),
+        )
         try:
             user = access.user(state.username)
         except DatabaseNotFoundError:
@@ -167,20 +182,34 @@ class RedisAclTokenHandler:
         decision = _decide(inputs, state, context.now())
         if not decision.rotate:
             return Resource(id_, _with_admin_token(outputs, inputs))
-        access = Access(context, inputs.database_id, inputs.admin_token, state.database_name)
+        access = Access(
+            context,
+            inputs.database_id,
+            inputs.admin_token,
+            state.database_name,
+            tokens=(state.token, *state.previous_tokens),
+        )
         _check_reachable(access.database)
-        token, user = _generate(access, inputs.username)
-        # The token just before may be on its way to the user, so it stays even if it is not live.
-        live = access.live(user, state.token, state.previous_tokens)
-        earlier = (state.token, *(each for each in state.previous_tokens if each in live))
+        earlier = [each for each in (state.token, *state.previous_tokens) if each]
+        token, user = _generate(access, inputs.username, earlier)
+        if user and user.digests:  # a late read may not show the user
+            # The token just before may be on its way to the user. So it stays, live or not.
+            live = {*earlier[:1], *access.live(user, state.token, state.previous_tokens)}
+            earlier = [each for each in earlier if each in live]
         record = RotationRecord(
             context.now(), state.record.count + 1, decision.reason, inputs.triggers
         )
-        state = replace(state, token=token, previous_tokens=earlier, record=record, removed=False)
+        state = replace(
+            state, token=token, previous_tokens=tuple(earlier), record=record, removed=False
+        )
         return _resource(state, inputs, access.database)
 
     def delete(self, outputs: Mapping[str, Any], operation: Operation) -> None:
-        """Change nothing. The user's own resource removes the tokens."""
+        """Remove tokens that the user's own resource left. It is not in the state if it failed."""
+        state = parse_token_state(outputs)
+        declared = _key(state.database_id, state.username) in operation.run.claimed
+        if not (declared or state.adopted):
+            delete_user(state, operation)
 
 
 def _known(arguments: Mapping[str, Any], operation: Operation) -> KnownToken:
@@ -199,16 +228,22 @@ def _claimed(arguments: Mapping[str, Any], context: Context) -> bool:
     address = [arguments.get(name) for name in ("database_id", "username")]
     if not all(isinstance(part, str) for part in address):
         return True
-    return context.run.claim((NAME, " ".join(map(str, address))), context.resource)
+    return context.run.claim(_key(*map(str, address)), context.resource)
+
+
+def _key(database_id: str, username: str) -> tuple[str, str]:
+    return (NAME, f"{database_id} {username}")
 
 
 def _decide(inputs: DeclaredToken, state: TokenState, now: datetime) -> Decision:
-    if state.removed:
+    if state.removed or not state.token:
         return Decision(rotate=True, reason=Reason(Cause.EXTERNAL), by_input=False)
     return decide(inputs, state.record, now=now)
 
 
-def _generate(access: Access, username: str) -> tuple[str, acl.AclUser | None]:
+def _generate(
+    access: Access, username: str, earlier: Collection[str] = ()
+) -> tuple[str, acl.AclUser | None]:
     """Return a new token, and the user as it is now."""
     attempt = f"make a token for the ACL user {username!r}"
     made, shown = access.run([acl.generate_token(username), acl.get_user(username)], attempt)
@@ -217,7 +252,20 @@ def _generate(access: Access, username: str) -> tuple[str, acl.AclUser | None]:
         token = acl.parse_token(made.value)
     except ValueError:
         raise access.failed(attempt, "its reply is not a token") from None
+    if token in earlier:
+        raise access.failed(attempt, "its reply is an earlier token")
     return token, access.parsed_user(shown, attempt)
+
+
+def _check_live(access: Access, username: str, token: str) -> None:
+    """Check an adopted token before the state has it. A wrong one would stay there.
+
+    Raises:
+        ApiError: It is not a live token of the user.
+    """
+    if not access.live(access.user(username), token):
+        why = "existing_token is not one of its live tokens"
+        raise access.failed(f"adopt the ACL user {username!r}", why)
 
 
 def _check_reachable(database: Database) -> None:

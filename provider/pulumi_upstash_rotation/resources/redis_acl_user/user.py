@@ -6,7 +6,8 @@ Each step may be repeated. So a failure keeps the old state, and the next run do
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pulumi_upstash_rotation.errors import ApiError, DatabaseNotFoundError
 from pulumi_upstash_rotation.resources.databases import confirm_deletion
@@ -14,14 +15,15 @@ from pulumi_upstash_rotation.resources.seam import Context, Diff, Operation, Res
 from pulumi_upstash_rotation.rotation.inputs import find_problems, parse
 from pulumi_upstash_rotation.upstash import acl
 from pulumi_upstash_rotation.upstash.credentials import UserLogin
-from pulumi_upstash_rotation.values import UNKNOWN, Verification
+from pulumi_upstash_rotation.values import UNKNOWN, Unknown, Verification, has_unknown
 
 from .access import REPEATED, Access
+from .deletion import count, declared_token, delete_user
 from .inputs import USER_CHECKS, DeclaredUser, KnownUser, changed_address, with_unknown
 from .state import SCHEMA_VERSION, UserState, parse_user_state, user_label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pulumi_upstash_rotation.errors import InvalidInputError
 
@@ -57,9 +59,14 @@ class RedisAclUserHandler:
     )
 
     def check(self, arguments: Mapping[str, Any], context: Context) -> list[InvalidInputError]:
-        """Return every argument that is not allowed."""
-        del context
-        return find_problems(USER_CHECKS, with_unknown(arguments))
+        """Return every argument that is not allowed. A deletion sees the tokens of a successor."""
+        arguments = with_unknown(arguments)
+        problems = find_problems(USER_CHECKS, arguments)
+        if not (problems or has_unknown(arguments)):
+            known = parse(KnownUser, USER_CHECKS, arguments)
+            for each in (known.token, *known.previous_tokens):
+                context.run.declared.add(declared_token(known.database_id, known.username, each))
+        return problems
 
     def diff(
         self, outputs: Mapping[str, Any], arguments: Mapping[str, Any], context: Context
@@ -84,7 +91,12 @@ class RedisAclUserHandler:
         if not isinstance(context, Operation):
             return Resource("", _planned(parse(DeclaredUser, USER_CHECKS, arguments)))
         inputs = parse(KnownUser, USER_CHECKS, arguments)
-        access = Access(context, inputs.database_id, inputs.admin_token)
+        access = Access(
+            context,
+            inputs.database_id,
+            inputs.admin_token,
+            tokens=(inputs.token, *inputs.previous_tokens),
+        )
         user = access.user(inputs.username)
         ours = access.live(user, inputs.token, inputs.previous_tokens)
         if user and not ours and not inputs.adopt_existing:
@@ -102,7 +114,13 @@ class RedisAclUserHandler:
         state = parse_user_state(outputs)
         if not state.username:
             return None  # dynamic resources cannot be imported
-        access = Access(operation, state.database_id, state.admin_token, state.database_name)
+        access = Access(
+            operation,
+            state.database_id,
+            state.admin_token,
+            state.database_name,
+            tokens=(state.token, *state.previous_tokens),
+        )
         try:
             user = access.user(state.username)
         except DatabaseNotFoundError:
@@ -134,16 +152,26 @@ class RedisAclUserHandler:
             inputs = parse(DeclaredUser, USER_CHECKS, arguments)
             if _changed(inputs, state) or state.drifted:
                 return Resource(id_, {**outputs, **_planned(inputs)})
-            return Resource(id_, _echoing(outputs, inputs))
-        known = parse(KnownUser, USER_CHECKS, arguments)
-        access = Access(context, known.database_id, known.admin_token, state.database_name)
+            return Resource(id_, _echoing(outputs, _with_stored(inputs, state)))
+        declared = parse(KnownUser, USER_CHECKS, arguments)
+        known = _with_stored(declared, state)
+        access = Access(
+            context,
+            known.database_id,
+            known.admin_token,
+            state.database_name,
+            tokens=(known.token, *known.previous_tokens),
+        )
         if known.token != state.token:
             removed: Sequence[str] = ()
             if not known.retires and len(known.previous_tokens) >= LIVE_WITHOUT_RETIREMENT:
                 user = access.user(known.username)
                 live = access.live(user, known.token, known.previous_tokens)
                 removed = _surplus(known, live, state.token)
-            return _set(known, access, context, token=known.token, removed=removed)
+            forgotten = {*known.previous_tokens} - {*declared.previous_tokens}
+            return _set(
+                known, access, context, token=known.token, removed=removed, forgotten=forgotten
+            )
         if not (_changed(known, state) or state.drifted):
             return Resource(id_, _echoing(outputs, known))
         user = access.user(known.username)
@@ -155,32 +183,8 @@ class RedisAclUserHandler:
         return Resource(made.id, {**made.outputs, **verification})
 
     def delete(self, outputs: Mapping[str, Any], operation: Operation) -> None:
-        """Delete the user if all its tokens are ours. Otherwise remove only ours.
-
-        A successor of the same name, for example after a rename, has other tokens.
-        """
-        state = parse_user_state(outputs)
-        access = Access(operation, state.database_id, state.admin_token, state.database_name)
-        try:
-            user = access.user(state.username)
-        except DatabaseNotFoundError:
-            confirm_deletion(operation, state)
-            return
-        if user is None:
-            return
-        ours = access.live(user, state.token, state.previous_tokens)
-        attempt = f"delete the ACL user {state.username!r}"
-        if len(ours) >= len(user.digests):
-            deletion = [acl.delete_user(state.username)]
-            (reply,) = access.run(deletion, attempt, if_maybe_applied=REPEATED)
-            access.check(reply, attempt, REPEATED)
-            return
-        if ours:
-            access.remove(state.username, ours, state.token, attempt)
-        operation.reporter.warning(
-            f"{state.user_label} was not deleted, because it has tokens that are not this "
-            f"resource's. {_count(len(ours), 'token')} of this resource removed"
-        )
+        """Delete the user, unless it has other tokens than ours: see `delete_user()`."""
+        delete_user(parse_user_state(outputs), operation)
 
 
 _FOUND: Final = ("previous_token", "changed_outside")
@@ -206,8 +210,19 @@ def _changed(inputs: DeclaredUser, state: UserState) -> bool:
 def _same(inputs: DeclaredUser, outputs: Mapping[str, Any]) -> bool:
     """Return whether the stored arguments are the declared ones."""
     stored = {name: outputs.get(name) for name in ECHOED}
-    declared = _echo(inputs)
+    declared = _echo(_with_stored(inputs, parse_user_state(outputs)))
     return all(_plain(declared.get(name)) == _plain(stored[name]) for name in ECHOED)
+
+
+_Inputs = TypeVar("_Inputs", bound=DeclaredUser)
+
+
+def _with_stored(inputs: _Inputs, state: UserState) -> _Inputs:
+    """Return the arguments with all earlier tokens. A replaced token has forgotten those before."""
+    if isinstance(inputs.previous_tokens, Unknown):
+        return inputs
+    every = dict.fromkeys([*inputs.previous_tokens, state.token, *state.previous_tokens])
+    return replace(inputs, previous_tokens=[t for t in every if t and t != inputs.token])
 
 
 def _plain(value: object) -> object:
@@ -243,13 +258,14 @@ def _surplus(inputs: KnownUser, live: Sequence[str], held: str | None = None) ->
     return sorted(earlier, key=lambda token: token != held)[LIVE_WITHOUT_RETIREMENT - 1 :]
 
 
-def _set(
+def _set(  # noqa: PLR0913  three say what is special
     inputs: KnownUser,
     access: Access,
     operation: Operation,
     *,
     token: str | None,
     removed: Sequence[str] = (),
+    forgotten: Collection[str] = (),
 ) -> Resource:
     """Set the rules, add a token, and return the resource.
 
@@ -259,6 +275,7 @@ def _set(
         operation: The context of the call.
         token: The token to add. None to add none.
         removed: Our live tokens to remove first.
+        forgotten: Earlier tokens that only the state has. The new state has those that are live.
 
     Raises:
         ApiError: It failed. It may be repeated.
@@ -283,7 +300,7 @@ def _set(
     foreign = len(user.digests) - len(live)
     if foreign > 0:
         operation.reporter.warning(
-            f"{label} has {_count(foreign, 'token')} that this resource has not made. They stay"
+            f"{label} has {count(foreign, 'token')} that this resource has not made. They stay"
         )
     if not token and inputs.token not in live:
         operation.reporter.warning(
@@ -293,8 +310,9 @@ def _set(
     if wait:
         wait()
     verification = _verify(inputs, operation, label) if token else None
+    kept = [each for each in inputs.previous_tokens if each in live or each not in forgotten]
     outputs = {
-        **_echo(inputs),
+        **_echo(replace(inputs, previous_tokens=kept)),
         **_found(live, inputs.token),
         "shown_rules": dict(user.rules),
         "database_name": database.database_name,
@@ -335,7 +353,3 @@ def _verify(inputs: KnownUser, operation: Operation, label: str) -> Verification
     if not verification.verified:
         operation.reporter.warning(f"{label}: {verification.message}")
     return verification
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
