@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SEED = int(os.environ.get("CHAOS_SEED", "20261128"))
 SEQUENCES = range(SEED, SEED + 10)
+SAMPLE = min(SEQUENCES, key=lambda seed: len(make_user_plan(seed).steps))
 
 CALM = tuple(Change() for _ in NAMES)
 ROTATED = tuple(Change(rotates=True) for _ in NAMES)
@@ -83,7 +84,7 @@ token.RedisAclTokenHandler.secret_in_state = user.RedisAclUserHandler.secret_in_
 @pytest.mark.engine
 @pytest.mark.parametrize(
     "seed",
-    [pytest.param(seed, marks=pytest.mark.soak if seed > SEED else ()) for seed in SEQUENCES],
+    [pytest.param(seed, marks=() if seed == SAMPLE else pytest.mark.soak) for seed in SEQUENCES],
 )
 def test_a_sequence_of_faults_and_kills_cuts_nobody_off(tmp_path: Path, seed: int) -> None:
     assert run_user_sequence(make_user_plan(seed), tmp_path).looks > 10
