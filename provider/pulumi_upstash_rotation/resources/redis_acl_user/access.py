@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pulumi_upstash_rotation.errors import (
     ApiError,
@@ -14,6 +14,8 @@ from pulumi_upstash_rotation.upstash import acl
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from typing_extensions import Self
+
     from pulumi_upstash_rotation.resources.seam import Operation
     from pulumi_upstash_rotation.upstash.database import Database
     from pulumi_upstash_rotation.upstash.redis_rest import Command, Reply
@@ -24,6 +26,26 @@ LOGIN_SECONDS: Final = 5.0
 """Maximum time of the request that finds out whether one token is live."""
 SUSPENDED: Final = "suspended"
 REPEATED: Final = "a part of it may be done. Run `pulumi up` again, which repeats it safely"
+
+
+class Tokens(Protocol):
+    """A user of a database, with its tokens."""
+
+    @property
+    def database_id(self) -> str:
+        """Id of the database."""
+
+    @property
+    def admin_token(self) -> str | None:
+        """The Standard token. None to read it from the Developer API."""
+
+    @property
+    def token(self) -> str:
+        """Our current token."""
+
+    @property
+    def previous_tokens(self) -> Sequence[str]:
+        """Our earlier ones."""
 
 
 class Access:
@@ -55,6 +77,17 @@ class Access:
         self._name = name
         self._tokens = tokens
 
+    @classmethod
+    def of(cls, known: Tokens, operation: Operation, name: str | None = None) -> Self:
+        """Return the access for a state, or for the arguments of a user that has tokens."""
+        return cls(
+            operation,
+            known.database_id,
+            known.admin_token,
+            name or getattr(known, "database_name", None),
+            tokens=(known.token, *known.previous_tokens),
+        )
+
     @property
     def database(self) -> Database:
         """The database, as this run has last read it.
@@ -75,7 +108,6 @@ class Access:
         attempt: str,
         *,
         if_maybe_applied: str = "nothing has changed",
-        secrets: Collection[str] = (),
     ) -> list[Reply]:
         """Run commands that may be repeated: see `RedisRest.pipeline()`.
 
@@ -83,7 +115,6 @@ class Access:
             commands: The commands, in order.
             attempt: Their purpose without the database, as in "cannot ATTEMPT".
             if_maybe_applied: End of the error text if some of them may have been applied.
-            secrets: Secrets in the commands.
 
         Raises:
             ApiError: They did not run, or no response came. `if_maybe_applied` states the effect.
@@ -104,7 +135,7 @@ class Access:
                         commands,
                         attempt,
                         if_maybe_applied=if_maybe_applied,
-                        secrets={*secrets, *self._tokens},
+                        secrets=self._tokens,
                     )
             except AuthenticationError as error:
                 last = ApiError(f"{error.problem}{self._advice()}", if_maybe_applied)
@@ -158,8 +189,7 @@ class Access:
             ApiError: The database still has one of them.
         """
         commands = [*(acl.remove_token(username, each) for each in tokens), acl.get_user(username)]
-        secrets = [current, *tokens]
-        *removals, shown = self.run(commands, attempt, if_maybe_applied=REPEATED, secrets=secrets)
+        *removals, shown = self.run(commands, attempt, if_maybe_applied=REPEATED)
         user = self.parsed_user(shown, attempt, REPEATED)
         if {*tokens} & {*self.live(user, current, tokens)}:
             for reply in removals:

@@ -28,13 +28,7 @@ def delete_user(state: TokenState | UserState, operation: Operation) -> None:
     A successor of the same name, for example after a rename, has other tokens. After a replacement,
     or if it has adopted ours, it has the same. Those stay.
     """
-    access = Access(
-        operation,
-        state.database_id,
-        state.admin_token,
-        state.database_name,
-        tokens=(state.token, *state.previous_tokens),
-    )
+    access = Access.of(state, operation)
     try:
         user = access.user(state.username)
     except DatabaseNotFoundError:

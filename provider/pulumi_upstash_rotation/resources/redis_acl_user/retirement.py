@@ -139,12 +139,7 @@ def _retire(inputs: KnownRetirement, operation: Operation) -> Resource:
 
 def _remove(inputs: KnownRetirement, operation: Operation) -> int:
     username, previous = inputs.username, inputs.previous_tokens
-    access = Access(
-        operation,
-        inputs.database_id,
-        inputs.admin_token,
-        tokens=(inputs.token, *inputs.previous_tokens),
-    )
+    access = Access.of(inputs, operation)
     user = access.user(username)
     live = access.live(user, inputs.token, previous)
     if inputs.token not in live:

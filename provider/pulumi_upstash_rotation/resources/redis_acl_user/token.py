@@ -144,13 +144,7 @@ class RedisAclTokenHandler:
         state = parse_token_state(outputs)
         if not state.username:
             return None  # dynamic resources cannot be imported
-        access = Access(
-            operation,
-            state.database_id,
-            state.admin_token,
-            state.database_name,
-            tokens=(state.token, *state.previous_tokens),
-        )
+        access = Access.of(state, operation)
         try:
             user = access.user(state.username)
         except DatabaseNotFoundError:
@@ -182,13 +176,7 @@ class RedisAclTokenHandler:
         decision = _decide(inputs, state, context.now())
         if not decision.rotate:
             return Resource(id_, _with_admin_token(outputs, inputs))
-        access = Access(
-            context,
-            inputs.database_id,
-            inputs.admin_token,
-            state.database_name,
-            tokens=(state.token, *state.previous_tokens),
-        )
+        access = Access.of(replace(state, admin_token=inputs.admin_token), context)
         _check_reachable(access.database)
         earlier = [each for each in (state.token, *state.previous_tokens) if each]
         token, user = _generate(access, inputs.username, earlier)

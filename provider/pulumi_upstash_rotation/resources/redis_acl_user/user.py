@@ -91,12 +91,7 @@ class RedisAclUserHandler:
         if not isinstance(context, Operation):
             return Resource("", _planned(parse(DeclaredUser, USER_CHECKS, arguments)))
         inputs = parse(KnownUser, USER_CHECKS, arguments)
-        access = Access(
-            context,
-            inputs.database_id,
-            inputs.admin_token,
-            tokens=(inputs.token, *inputs.previous_tokens),
-        )
+        access = Access.of(inputs, context)
         user = access.user(inputs.username)
         ours = access.live(user, inputs.token, inputs.previous_tokens)
         if user and not ours and not inputs.adopt_existing:
@@ -114,13 +109,7 @@ class RedisAclUserHandler:
         state = parse_user_state(outputs)
         if not state.username:
             return None  # dynamic resources cannot be imported
-        access = Access(
-            operation,
-            state.database_id,
-            state.admin_token,
-            state.database_name,
-            tokens=(state.token, *state.previous_tokens),
-        )
+        access = Access.of(state, operation)
         try:
             user = access.user(state.username)
         except DatabaseNotFoundError:
@@ -155,13 +144,7 @@ class RedisAclUserHandler:
             return Resource(id_, _echoing(outputs, _with_stored(inputs, state)))
         declared = parse(KnownUser, USER_CHECKS, arguments)
         known = _with_stored(declared, state)
-        access = Access(
-            context,
-            known.database_id,
-            known.admin_token,
-            state.database_name,
-            tokens=(known.token, *known.previous_tokens),
-        )
+        access = Access.of(known, context, state.database_name)
         if known.token != state.token:
             removed: Sequence[str] = ()
             if not known.retires and len(known.previous_tokens) >= LIVE_WITHOUT_RETIREMENT:
@@ -288,8 +271,7 @@ def _set(  # noqa: PLR0913  three say what is special
         acl.set_user(username, inputs.rules, token),
         acl.get_user(username),
     ]
-    secrets = [inputs.token, *inputs.previous_tokens]
-    *_, done, shown = access.run(commands, attempt, if_maybe_applied=REPEATED, secrets=secrets)
+    *_, done, shown = access.run(commands, attempt, if_maybe_applied=REPEATED)
     access.check(done, attempt, "the user has not changed")
     user = access.parsed_user(shown, attempt, REPEATED)
     if user is None:
