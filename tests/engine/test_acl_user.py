@@ -181,6 +181,7 @@ def test_old_tokens_live_as_long_as_a_consumer_is_stale(users: Users) -> None:
     assert users.held("other") != earlier
 
 
+@pytest.mark.soak
 def test_renames_never_delete_a_successor(users: Users) -> None:
     database = users.declare("app")
     users.declare("moved", database)
@@ -224,6 +225,7 @@ def test_replacement_of_one_resource_cuts_nobody_off(users: Users) -> None:
     assert users.held("app") != first
 
 
+@pytest.mark.soak
 def test_mistakes_get_one_line_before_anything_changes(users: Users) -> None:
     database = users.emulator.add_database("main")
     database.acl("SETUSER", "theirs", "on", "~*", "+@all")

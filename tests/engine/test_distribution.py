@@ -96,6 +96,7 @@ def test_the_sdist_holds_what_a_packager_needs(dist: Path) -> None:
     assert wanted < names
 
 
+@pytest.mark.soak
 def test_a_test_in_an_empty_environment_uses_the_fixture_without_the_provider(
     dist: Path, tmp_path: Path
 ) -> None:

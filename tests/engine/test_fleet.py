@@ -125,6 +125,7 @@ for number, id_ in enumerate(json.loads(os.environ["IDS"])):
 """
 
 
+@pytest.mark.soak
 def test_one_suspended_database_does_not_keep_new_passwords_from_the_others_consumers(
     fleet: Emulator, new_stack: StackFactory
 ) -> None:

@@ -169,6 +169,7 @@ def test_an_interrupted_update_recovers_with_the_documented_commands(
     assert_recovered(rotations, update=most_resets, late=most_resets, first=most_resets)
 
 
+@pytest.mark.soak
 def test_a_failed_write_of_the_state_recovers_with_the_documented_commands(
     rotations: Rotations,
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_kill_that_leaves_an_empty_attrs_file_recovers_as_documented(
     assert_recovered(rotations, cache=1)
 
 
+@pytest.mark.soak
 def test_a_second_run_is_rejected_unless_it_breaks_the_lock_and_then_the_stack_recovers(
     rotations: Rotations,
 ) -> None:
@@ -238,6 +240,7 @@ def test_a_second_run_is_rejected_unless_it_breaks_the_lock_and_then_the_stack_r
     assert_recovered(rotations, cache=2)
 
 
+@pytest.mark.soak
 def test_two_stacks_that_rotate_one_database_at_once_recover_one_after_the_other(
     rotations: Rotations, new_stack: StackFactory
 ) -> None:

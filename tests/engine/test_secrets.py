@@ -190,6 +190,7 @@ def test_a_program_that_fails_shows_no_secret_in_its_traceback(
     canaries.assert_absent(text.replace(TRIGGER, ""), "a traceback")
 
 
+@pytest.mark.soak
 def test_an_engine_that_logs_everything_reveals_the_password_as_documented(
     rotations: Rotations, tmp_path: Path
 ) -> None:
@@ -240,6 +241,7 @@ SILENT: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
+@pytest.mark.soak
 def test_settings_that_reveal_nothing_as_documented(
     rotations: Rotations, canaries: Canaries, tmp_path: Path
 ) -> None:

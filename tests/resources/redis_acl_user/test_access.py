@@ -34,7 +34,7 @@ def account(*live: str, get: Any = WITH_CREDENTIALS, **options: Any) -> Scripted
 def access_to(
     upstash: ScriptedUpstash, admin_token: str | None = None, run: Run | None = None
 ) -> Access:
-    return Access(upstash.operation(run), DATABASE_ID, admin_token)
+    return Access(upstash.operation(run), DATABASE_ID, admin_token, tokens=[A, B, C])
 
 
 def test_constructor_sends_nothing() -> None:

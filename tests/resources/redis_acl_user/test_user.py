@@ -363,74 +363,7 @@ def test_database_that_is_certainly_gone_is_no_resource(stored: dict[str, Any]) 
         read(account(get=missing, listed=[[DOCUMENTED]]), stored)
 
 
-# --- delete ---
-
-
-def delete(upstash: ScriptedUpstash, outputs: Any) -> None:
-    HANDLER.delete(outputs, upstash.operation())
-
-
-@BOTH_DIGESTS
-@pytest.mark.parametrize("live", [(A,), (A, B)])
-def test_user_whose_tokens_are_all_ours_is_deleted(live: tuple[str, ...], digest: Any) -> None:
-    state = update(account(A), create(account(), A), B, A, retires=True)
-    upstash = account(*live, digest=digest)
-    delete(upstash, state)
-    assert upstash.acl.users == {}
-    assert upstash.reporter.lines == []
-
-
-@BOTH_DIGESTS
-@pytest.mark.parametrize("fault", [None, "twice"])
-def test_successor_of_the_same_name_keeps_its_token(
-    stored: dict[str, Any], digest: Any, fault: str | None
-) -> None:
-    """After a rename without an alias, the new resource has the user."""
-    upstash = account(A, FOREIGN, digest=digest, faults=[None, fault])
-    delete(upstash, stored)
-    assert upstash.acl.live() == [FOREIGN]
-    assert upstash.reporter.warnings == [
-        f"{USER} was not deleted, because it has tokens that are not this resource's. 1 token of "
-        "this resource removed"
-    ]
-
-
-def test_user_of_others_is_left_alone(stored: dict[str, Any]) -> None:
-    upstash = account(FOREIGN)
-    delete(upstash, stored)
-    assert upstash.acl.live() == [FOREIGN]
-    assert upstash.calls == ["get", "acl getuser"]
-    assert upstash.reporter.warnings[0].endswith("0 tokens of this resource removed")
-
-
-def test_token_whose_login_gets_no_response_is_not_left_behind(stored: dict[str, Any]) -> None:
-    upstash = account(A, digest=other_digest, token_accepted=[None])
-    with pytest.raises(ApiError, match="does not show which tokens are live"):
-        delete(upstash, stored)
-
-
-def test_user_or_database_that_is_gone_is_no_error(stored: dict[str, Any]) -> None:
-    missing = DatabaseNotFoundError("not found (404)", "nothing", status=404)
-    for upstash in (account(), account(get=missing)):
-        delete(upstash, stored)
-        assert upstash.reporter.lines == []
-    with pytest.raises(ApiError, match="but the list of databases has it"):
-        delete(account(get=missing, listed=[[DOCUMENTED]]), stored)
-
-
-@pytest.mark.parametrize("live", [(A,), (A, FOREIGN)])
-@pytest.mark.parametrize("fault", ["before", "after"])
-def test_failed_delete_states_the_effect_and_is_repeated(
-    stored: dict[str, Any], live: tuple[str, ...], fault: str
-) -> None:
-    upstash = account(*live, faults=[None, fault])
-    with pytest.raises(ApiError) as raised:
-        delete(upstash, stored)
-    effect = "nothing has changed" if fault == "before" else REPEATED
-    assert str(raised.value).endswith(f"; {effect}")
-    assert upstash.reporter.warnings == [], "nothing that may not be true"
-    delete(upstash, stored)
-    assert A not in upstash.acl.live()
+# --- a successor of a replaced token or user ---
 
 
 @BOTH_DIGESTS
