@@ -71,6 +71,8 @@ retirement._remove = lambda *_: 0
 from pulumi_upstash_rotation.resources.redis_acl_user import token
 parse = token.parse_token_state
 token.parse_token_state = lambda outputs: parse({**outputs, "previous_tokens": []})
+from pulumi_upstash_rotation.resources.redis_acl_user import user
+user._with_stored = lambda inputs, _: inputs
 """,
     "shows tokens": """
 from pulumi_upstash_rotation.frontends.program import redis_acl_user as program
