@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MAX_EXACT_INTEGER: Final = 2**53
 """Largest exact integer of a 64-bit float. Pulumi's wire format has no other numbers."""
 
+VERIFY_IS_FALSE: Final = "not verified: verify is False"
+"""Message of the `Verification` that a program does not want."""
+
 MAX_DEPTH: Final = 32
 """Deepest nesting of lists and maps. Pulumi's wire format has a limit not far beyond."""
 

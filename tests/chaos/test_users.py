@@ -76,7 +76,7 @@ user._with_stored = lambda inputs, _: inputs
 """,
     "shows tokens": """
 from pulumi_upstash_rotation.frontends.program import redis_acl_user as program
-program._SECRET = ()
+program.SECRET_OUTPUTS = ()
 from pulumi_upstash_rotation.resources.redis_acl_user import token, user
 token.RedisAclTokenHandler.secret_in_state = user.RedisAclUserHandler.secret_in_state = ()
 """,

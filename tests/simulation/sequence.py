@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from pulumi_upstash_rotation.resources.redis_password_rotation.state import VERIFY_IS_FALSE
 from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
+from pulumi_upstash_rotation.values import VERIFY_IS_FALSE
 
 from ..support.clock import START
 from .engine import Command, Judge, Made, Stack, Stored, Truth, moment

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .seam import Operation
 
 
+SUSPENDED: Final = "suspended"
+"""The API's state of a database that cannot be used or reset."""
 _DATABASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 

@@ -59,7 +59,7 @@ def test_annotations_are_types_and_not_text(kind: type[Any]) -> None:
 def test_every_secret_of_a_state_is_a_secret_output_of_the_program() -> None:
     for resource in ("RedisAclToken", "RedisAclUser", "RedisAclRetirement"):
         secret = {*handler_of(resource).secret_in_state} - {"triggers"}
-        assert secret <= {*redis_acl_user._SECRET}
+        assert secret <= {*redis_acl_user.SECRET_OUTPUTS}
 
 
 def test_children_have_the_options_that_pulumi_does_not_inherit() -> None:
@@ -74,7 +74,7 @@ def test_children_have_the_options_that_pulumi_does_not_inherit() -> None:
     for options in (None, given):
         child = user._child_options(options)
         assert child.parent is user
-        assert child.additional_secret_outputs == [*redis_acl_user._SECRET]
+        assert child.additional_secret_outputs == [*redis_acl_user.SECRET_OUTPUTS]
         assert child.protect is None, "Pulumi inherits it"
         assert child.retain_on_delete is (True if options else None)
         assert child.ignore_changes == (["triggers"] if options else None)

@@ -10,12 +10,11 @@ from pulumi_upstash_rotation.errors import ApiError, DatabaseNotFoundError
 from pulumi_upstash_rotation.resources.redis_acl_user.access import REPEATED
 from pulumi_upstash_rotation.resources.redis_acl_user.user import (
     ECHOED,
-    VERIFY_IS_FALSE,
     RedisAclUserHandler,
 )
 from pulumi_upstash_rotation.resources.seam import Diff, Resource, Run
 from pulumi_upstash_rotation.upstash.credentials import UserLogin
-from pulumi_upstash_rotation.values import UNKNOWN, Verification
+from pulumi_upstash_rotation.values import UNKNOWN, VERIFY_IS_FALSE, Verification
 
 from ...support.account import USER_ACCEPTED, ScriptedUpstash
 from ...support.payloads import DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS

@@ -33,11 +33,7 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.operations import
     reset,
     revoke,
 )
-from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
-    VERIFY_IS_FALSE,
-    Snapshot,
-    State,
-)
+from pulumi_upstash_rotation.resources.redis_password_rotation.state import Snapshot, State
 from pulumi_upstash_rotation.resources.seam import Resource
 from pulumi_upstash_rotation.resources.secured import Kept
 from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
@@ -45,7 +41,7 @@ from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reas
 from pulumi_upstash_rotation.upstash.credentials import Credentials
 from pulumi_upstash_rotation.upstash.database import parse_database
 from pulumi_upstash_rotation.upstash.response import Reading
-from pulumi_upstash_rotation.values import Verification
+from pulumi_upstash_rotation.values import VERIFY_IS_FALSE, Verification
 
 from ...support.account import ACCEPTED, ScriptedUpstash
 from ...support.clock import START as NOW

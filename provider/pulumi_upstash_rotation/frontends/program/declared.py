@@ -1,8 +1,8 @@
-"""Checks of a declaration, in the program's process."""
+"""What every declared rotation has in the program's process: its checks, its next rotation."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pulumi
@@ -11,6 +11,7 @@ from pulumi_upstash_rotation.errors import DuplicateDeclarationError
 from pulumi_upstash_rotation.frontends.dynamic import sdk
 from pulumi_upstash_rotation.resources.declarations import DECLARATIONS
 from pulumi_upstash_rotation.rotation.inputs import find_problems
+from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
 from pulumi_upstash_rotation.values import is_json, mark_unknown
 
 if TYPE_CHECKING:
@@ -75,3 +76,24 @@ def check_declared_once(  # noqa: PLR0913  the texts of two resources
         except DuplicateDeclarationError as error:
             raise pulumi.RunError(str(error)) from None
     return given
+
+
+def next_rotation(
+    rotated_at: pulumi.Output[str | None],
+    adopted_at: pulumi.Output[str | None],
+    time_reasons: pulumi.Output[Sequence[Any]],
+) -> pulumi.Output[str | None]:
+    """Return the time of the next rotation: see `next_rotation_at()`.
+
+    Args:
+        rotated_at: Output of the rotation.
+        adopted_at: Output of the rotation.
+        time_reasons: The arguments `rotation_days` and `rotation_schedule`.
+    """
+
+    def moment(values: Sequence[Any]) -> str | None:
+        rotated, adopted, (rotation_days, rotation_schedule) = values
+        arguments = {"rotation_days": rotation_days, "rotation_schedule": rotation_schedule}
+        return next_rotation_at(rotated or adopted, arguments)
+
+    return pulumi.Output.all(rotated_at, adopted_at, time_reasons).apply(moment)

@@ -23,13 +23,13 @@ from pulumi_upstash_rotation.resources.redis_acl_user.inputs import (
     TOKEN_CHECKS,
     USER_CHECKS,
 )
-from pulumi_upstash_rotation.resources.redis_acl_user.state import token_fingerprint
-from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
+from pulumi_upstash_rotation.resources.redis_acl_user.state import (
+    SECRET_OUTPUTS,
+    token_fingerprint,
+)
 from pulumi_upstash_rotation.upstash.disclosure import disclosing
 
-from .declared import check_declared_once, check_sendable, declare
-
-_SECRET: Sequence[str] = ("token", "previous_tokens", "previous_token", "redis_url", "admin_token")
+from .declared import check_declared_once, check_sendable, declare, next_rotation
 
 
 class _Token(dynamic.Resource, module="upstash", name="RedisAclToken"):
@@ -229,7 +229,7 @@ class RedisAclUser(pulumi.ComponentResource):
 
     def _child_options(self, opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
         """Return the options of a child. It has those of the user that Pulumi does not inherit."""
-        own = pulumi.ResourceOptions(parent=self, additional_secret_outputs=list(_SECRET))
+        own = pulumi.ResourceOptions(parent=self, additional_secret_outputs=list(SECRET_OUTPUTS))
         if opts is None:
             return own
         inherited = pulumi.ResourceOptions(
@@ -243,14 +243,7 @@ class RedisAclUser(pulumi.ComponentResource):
     @property
     def next_rotation_at(self) -> pulumi.Output[str | None]:
         """Time of the next rotation, in RFC 3339 and UTC. None without age and schedule."""
-
-        def moment(values: Sequence[Any]) -> str | None:
-            rotated_at, adopted_at, (rotation_days, rotation_schedule) = values
-            arguments = {"rotation_days": rotation_days, "rotation_schedule": rotation_schedule}
-            return next_rotation_at(rotated_at or adopted_at, arguments)
-
-        counts_from = (self.rotated_at, self.adopted_at)
-        return pulumi.Output.all(*counts_from, self._time_reasons).apply(moment)
+        return next_rotation(self.rotated_at, self.adopted_at, self._time_reasons)
 
     def retire_previous(
         self,

@@ -14,9 +14,8 @@ from pulumi_upstash_rotation.frontends.dynamic import sdk
 from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
 from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS, NAME
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
-from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
 
-from .declared import check_declared_once, check_sendable, declare
+from .declared import check_declared_once, check_sendable, declare, next_rotation
 from .required_credentials import RequiredCredentials
 
 
@@ -274,14 +273,7 @@ class RedisPasswordRotation(dynamic.Resource, module="upstash", name="RedisPassw
     @property
     def next_rotation_at(self) -> pulumi.Output[str | None]:
         """Time of the next rotation, in RFC 3339 and UTC. None without age and schedule."""
-
-        def moment(values: Sequence[Any]) -> str | None:
-            rotated_at, adopted_at, (rotation_days, rotation_schedule) = values
-            arguments = {"rotation_days": rotation_days, "rotation_schedule": rotation_schedule}
-            return next_rotation_at(rotated_at or adopted_at, arguments)
-
-        counts_from = (self.rotated_at, self.adopted_at)
-        return pulumi.Output.all(*counts_from, self._time_reasons).apply(moment)
+        return next_rotation(self.rotated_at, self.adopted_at, self._time_reasons)
 
     @property
     def required(self) -> RequiredCredentials:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from pulumi_upstash_rotation.errors import (
     ApiError,
     AuthenticationError,
+    DatabaseNotFoundError,
     UnreadableResponseError,
 )
+from pulumi_upstash_rotation.resources.databases import SUSPENDED, KnownDatabase, confirm_deletion
 from pulumi_upstash_rotation.upstash import acl
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ MAX_TRIES: Final = 7
 """Tries of a request. With the waits between them they allow for a read that is 15 s late."""
 LOGIN_SECONDS: Final = 5.0
 """Maximum time of the request that finds out whether one token is live."""
-SUSPENDED: Final = "suspended"
 REPEATED: Final = "a part of it may be done. Run `pulumi up` again, which repeats it safely"
 
 
@@ -46,6 +47,14 @@ class Tokens(Protocol):
     @property
     def previous_tokens(self) -> Sequence[str]:
         """Our earlier ones."""
+
+
+class StoredUser(Tokens, KnownDatabase, Protocol):
+    """The same, as a state has it."""
+
+    @property
+    def username(self) -> str:
+        """Its name."""
 
 
 class Access:
@@ -257,3 +266,17 @@ class Access:
 
     def _advice(self) -> str:
         return ". Check admin_token" if self._admin_token else ""
+
+
+def look_up(state: StoredUser, operation: Operation) -> tuple[Access, acl.AclUser | None] | None:
+    """Return the access for a state, and the user as it is now. None if the database is deleted.
+
+    Raises:
+        ApiError: The user could not be read, or the database may still exist. Nothing has changed.
+    """
+    access = Access.of(state, operation)
+    try:
+        return access, access.user(state.username)
+    except DatabaseNotFoundError:
+        confirm_deletion(operation, state)
+        return None

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pulumi_upstash_rotation.errors import DatabaseNotFoundError
-from pulumi_upstash_rotation.resources.databases import confirm_deletion
 from pulumi_upstash_rotation.upstash import acl
 
-from .access import REPEATED, Access
+from .access import REPEATED, look_up
 from .inputs import NAME
 
 if TYPE_CHECKING:
@@ -28,12 +26,10 @@ def delete_user(state: TokenState | UserState, operation: Operation) -> None:
     A successor of the same name, for example after a rename, has other tokens. After a replacement,
     or if it has adopted ours, it has the same. Those stay.
     """
-    access = Access.of(state, operation)
-    try:
-        user = access.user(state.username)
-    except DatabaseNotFoundError:
-        confirm_deletion(operation, state)
+    found = look_up(state, operation)
+    if found is None:
         return
+    access, user = found
     if user is None:
         return
     ours = access.live(user, state.token, state.previous_tokens)

@@ -18,7 +18,7 @@ from pulumi_upstash_rotation.values import format_time, parse_time, storable
 SCHEMA_VERSION: Final = 1
 """Version of the outputs' layout. A change of how to read released states raises it."""
 
-SECRETS: Final = ("token", "previous_tokens", "redis_url", "previous_token", "admin_token")
+SECRET_OUTPUTS: Final = ("token", "previous_tokens", "previous_token", "redis_url", "admin_token")
 
 
 @dataclass(frozen=True)

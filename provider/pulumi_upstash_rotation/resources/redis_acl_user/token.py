@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.errors import (
     ApiError,
-    DatabaseNotFoundError,
     InvalidInputError,
 )
-from pulumi_upstash_rotation.resources.databases import confirm_deletion
 from pulumi_upstash_rotation.resources.seam import Context, Diff, Operation, Resource
 from pulumi_upstash_rotation.rotation.decision import Decision, decide, decide_first
 from pulumi_upstash_rotation.rotation.inputs import find_problems, parse
@@ -25,7 +23,7 @@ from pulumi_upstash_rotation.upstash import acl
 from pulumi_upstash_rotation.upstash.credentials import connection_urls
 from pulumi_upstash_rotation.values import UNKNOWN
 
-from .access import Access
+from .access import Access, look_up
 from .deletion import delete_user
 from .inputs import NAME, TOKEN_CHECKS, DeclaredToken, KnownToken, changed_address
 from .state import TokenState, parse_token_state
@@ -144,12 +142,10 @@ class RedisAclTokenHandler:
         state = parse_token_state(outputs)
         if not state.username:
             return None  # dynamic resources cannot be imported
-        access = Access.of(state, operation)
-        try:
-            user = access.user(state.username)
-        except DatabaseNotFoundError:
-            confirm_deletion(operation, state)
+        found = look_up(state, operation)
+        if found is None:
             return None
+        access, user = found
         removed = user is not None and not access.live(user, state.token)
         if removed and not state.removed:
             operation.reporter.warning(

@@ -9,18 +9,23 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pulumi_upstash_rotation.errors import ApiError, DatabaseNotFoundError
-from pulumi_upstash_rotation.resources.databases import confirm_deletion
+from pulumi_upstash_rotation.errors import ApiError
 from pulumi_upstash_rotation.resources.seam import Context, Diff, Operation, Resource
 from pulumi_upstash_rotation.rotation.inputs import find_problems, parse
 from pulumi_upstash_rotation.upstash import acl
 from pulumi_upstash_rotation.upstash.credentials import UserLogin
-from pulumi_upstash_rotation.values import UNKNOWN, Unknown, Verification, has_unknown
+from pulumi_upstash_rotation.values import (
+    UNKNOWN,
+    VERIFY_IS_FALSE,
+    Unknown,
+    Verification,
+    has_unknown,
+)
 
-from .access import REPEATED, Access
+from .access import REPEATED, Access, look_up
 from .deletion import count, declared_token, delete_user
 from .inputs import USER_CHECKS, DeclaredUser, KnownUser, changed_address, with_unknown
-from .state import SCHEMA_VERSION, UserState, parse_user_state, user_label
+from .state import SCHEMA_VERSION, SECRET_OUTPUTS, UserState, parse_user_state, user_label
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 
-VERIFY_IS_FALSE: Final = "not verified: verify is False"
 ECHOED: Final = (
     "database_id",
     "username",
@@ -48,7 +52,7 @@ LIVE_WITHOUT_RETIREMENT: Final = 2
 class RedisAclUserHandler:
     """Implements `resources.seam.Handler`."""
 
-    secret_in_state = ("token", "previous_tokens", "previous_token", "redis_url", "admin_token")
+    secret_in_state = SECRET_OUTPUTS
     essential = (
         *ECHOED,
         "rules",
@@ -84,7 +88,7 @@ class RedisAclUserHandler:
                 "`pulumi up` sets the declared rules again"
             )
             return Diff(changes=True, by_input=False)
-        return Diff(changes=_changed(inputs, state) or not _same(inputs, outputs))
+        return Diff(changes=_changed(inputs, state) or not _same(inputs, state, outputs))
 
     def create(self, arguments: Mapping[str, Any], context: Context) -> Resource:
         """Create the user, or go on with one that has one of our tokens."""
@@ -109,12 +113,10 @@ class RedisAclUserHandler:
         state = parse_user_state(outputs)
         if not state.username:
             return None  # dynamic resources cannot be imported
-        access = Access.of(state, operation)
-        try:
-            user = access.user(state.username)
-        except DatabaseNotFoundError:
-            confirm_deletion(operation, state)
+        found = look_up(state, operation)
+        if found is None:
             return None
+        access, user = found
         if user is None:
             operation.reporter.warning(
                 f"{state.user_label} was deleted outside Pulumi. `pulumi up` makes it again with "
@@ -190,10 +192,10 @@ def _changed(inputs: DeclaredUser, state: UserState) -> bool:
     )
 
 
-def _same(inputs: DeclaredUser, outputs: Mapping[str, Any]) -> bool:
+def _same(inputs: DeclaredUser, state: UserState, outputs: Mapping[str, Any]) -> bool:
     """Return whether the stored arguments are the declared ones."""
     stored = {name: outputs.get(name) for name in ECHOED}
-    declared = _echo(_with_stored(inputs, parse_user_state(outputs)))
+    declared = _echo(_with_stored(inputs, state))
     return all(_plain(declared.get(name)) == _plain(stored[name]) for name in ECHOED)
 
 

@@ -17,12 +17,11 @@ from pulumi_upstash_rotation.rotation.reconciliation import (
 )
 from pulumi_upstash_rotation.rotation.record import PendingRotation, Reason, RotationRecord
 from pulumi_upstash_rotation.upstash.credentials import Credentials
-from pulumi_upstash_rotation.values import Verification
+from pulumi_upstash_rotation.values import VERIFY_IS_FALSE, Verification
 
 from . import operations
 from .inputs import NAME
 from .state import (
-    VERIFY_IS_FALSE,
     Snapshot,
     carried_over,
     parse_state,

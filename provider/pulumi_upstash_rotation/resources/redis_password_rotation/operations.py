@@ -23,7 +23,7 @@ from pulumi_upstash_rotation.rotation.record import Cause, Reason, RotationRecor
 from pulumi_upstash_rotation.upstash.credentials import Credentials
 from pulumi_upstash_rotation.values import Verification
 
-from .state import SUSPENDED, Snapshot, State
+from .state import Snapshot, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def check_can_be_reset(operation: Operation, database: Database, inputs: KnownIn
         ApiError: The database is suspended, or its required credentials are hidden or not the live
             ones. Nothing has changed.
     """
-    if database.state == SUSPENDED:
+    if database.state == databases.SUSPENDED:
         raise ApiError(f"{database.label} {SUSPENDED_DATABASE}", HOW_TO_RESUME)
     if not inputs.require_credentials:
         return

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pulumi_upstash_rotation.resources.databases import SUSPENDED
 from pulumi_upstash_rotation.rotation.reconciliation import Reconciliation, fingerprint, reconcile
 from pulumi_upstash_rotation.rotation.record import (
     Cause,
@@ -19,7 +20,14 @@ from pulumi_upstash_rotation.upstash.credentials import (
     Credentials,
     database_label,
 )
-from pulumi_upstash_rotation.values import UNKNOWN, Verification, format_time, parse_time, storable
+from pulumi_upstash_rotation.values import (
+    UNKNOWN,
+    VERIFY_IS_FALSE,
+    Verification,
+    format_time,
+    parse_time,
+    storable,
+)
 
 if TYPE_CHECKING:
     from pulumi_upstash_rotation.upstash.database import Database
@@ -28,11 +36,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 """Version of the outputs' layout. A change of how to read released states raises it."""
-
-SUSPENDED: Final = "suspended"
-"""The API's state of a database that cannot be reset."""
-
-VERIFY_IS_FALSE: Final = "not verified: verify is False"
 
 SECRET_OUTPUTS: Final = (*CREDENTIAL_NAMES, "redis_url", "extra_attributes")
 SECRET_IN_STATE: Final = (*SECRET_OUTPUTS, "triggers", "pending_triggers")
