@@ -5,6 +5,7 @@ RotationError
 ├── InvalidInputError                an argument of a resource; raised before any request
 ├── DuplicateDeclarationError        a database that one program declares twice
 ├── PartialFailureError              an operation failed; the state must keep what is known
+├── CancelledError                   the user has cancelled the run
 └── ApiError                         a call to an HTTP API, such as the Developer API
     ├── RequestNotSentError          the request was not sent, so nothing has changed
     ├── UnreadableResponseError      a success whose body is not the documented JSON
@@ -70,6 +71,14 @@ class PartialFailureError(RotationError):
         super().__init__(message)
         self.id = id_
         self.outputs = outputs
+
+
+class CancelledError(RotationError):
+    """The user has cancelled the run while a call waited."""
+
+    def __init__(self) -> None:
+        """Take the one text."""
+        super().__init__("the run was cancelled")
 
 
 class ApiError(RotationError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import importlib.util
 import os
@@ -23,6 +24,8 @@ import pulumi_upstash_rotation.provider
 from pulumi_upstash_rotation.errors import ConfigurationError, PartialFailureError, RotationError
 from pulumi_upstash_rotation.frontends.engine import context as engine_context
 from pulumi_upstash_rotation.frontends.engine import log
+from pulumi_upstash_rotation.frontends.native import names
+from pulumi_upstash_rotation.frontends.native import provider as native
 from pulumi_upstash_rotation.resources import handler_of
 from pulumi_upstash_rotation.resources.seam import Run
 from pulumi_upstash_rotation.values import UNKNOWN, mark_unknown
@@ -335,6 +338,170 @@ class DynamicFrontEnd:
         self._lines.append((severity, message))
 
 
+class NativeFrontEnd:
+    """The native plugin: its servicer, called as the engine calls it."""
+
+    def __init__(
+        self, resource: str, upstash: ScriptedUpstash, *, credentials: bool = True
+    ) -> None:
+        self._upstash = upstash
+        names = {"RedisAclRetirement": "RedisAclTokenRetirement"}
+        type_ = f"upstash-rotation:index:{names.get(resource, resource)}"
+        self._urn = f"urn:pulumi:dev::test::{type_}::it"
+        config = {"email": "a@b.c", "apiKey": "key-canary"} if credentials else {}
+        self._servicer = native.NativeProvider()
+        self._lines: list[tuple[str, str]] = []
+        self._previews = False
+        self._call("Handshake", provider_pb2.ProviderHandshakeRequest())
+        self._call("Configure", provider_pb2.ConfigureRequest(args=self._properties(config)))
+
+    def check(self, arguments: Mapping[str, Any]) -> Observed:
+        news = self._properties(arguments)
+        with self._preview():
+            request = provider_pb2.CheckRequest(urn=self._urn, news=news)
+            response, observed = self._call("Check", request)
+        if response is None:
+            return observed
+        assert response.inputs == news
+        for failure in response.failures:
+            assert not failure.property  # the engine would print its value
+        problems = tuple(_with_core_name(each.reason) for each in response.failures)
+        return replace(observed, problems=problems)
+
+    def diff(self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Observed:
+        with self._preview():
+            for session in self._servicer._sessions.all():  # a check has come before
+                session.checked(self._urn)
+            olds, news = self._properties(outputs), self._properties(arguments)
+            request = provider_pb2.DiffRequest(id=id_, urn=self._urn, olds=olds, news=news)
+            response, observed = self._call("Diff", request)
+        if response is None:
+            return observed
+        return replace(
+            observed,
+            changes=response.changes != provider_pb2.DiffResponse.DIFF_NONE,
+            replaces=tuple(map(names.snake, response.replaces)),
+        )
+
+    def preview_create(self, arguments: Mapping[str, Any]) -> Observed:
+        with self._preview():
+            return self._create(arguments, preview=True)
+
+    def create(self, arguments: Mapping[str, Any]) -> Observed:
+        return self._create(arguments, preview=False)
+
+    def _create(self, arguments: Mapping[str, Any], *, preview: bool) -> Observed:
+        properties = self._properties(arguments)
+        request = provider_pb2.CreateRequest(urn=self._urn, properties=properties, preview=preview)
+        response, observed = self._call("Create", request)
+        return self._resource(response.id, response.properties) if response else observed
+
+    def preview_update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Observed:
+        with self._preview():
+            return self._update(id_, outputs, arguments, preview=True)
+
+    def update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any]
+    ) -> Observed:
+        return self._update(id_, outputs, arguments, preview=False)
+
+    def _update(
+        self, id_: str, outputs: Mapping[str, Any], arguments: Mapping[str, Any], *, preview: bool
+    ) -> Observed:
+        olds, news = self._properties(outputs), self._properties(arguments)
+        request = provider_pb2.UpdateRequest(
+            id=id_, urn=self._urn, olds=olds, news=news, preview=preview
+        )
+        response, observed = self._call("Update", request)
+        return self._resource(id_, response.properties) if response else observed
+
+    def read(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        properties = self._properties(outputs)
+        request = provider_pb2.ReadRequest(id=id_, urn=self._urn, properties=properties)
+        response, observed = self._call("Read", request)
+        if response is None or not response.id:
+            return observed
+        return self._resource(response.id, response.properties)
+
+    def delete(self, id_: str, outputs: Mapping[str, Any]) -> Observed:
+        properties = self._properties(outputs)
+        request = provider_pb2.DeleteRequest(id=id_, urn=self._urn, properties=properties)
+        return self._call("Delete", request)[1]
+
+    @staticmethod
+    def _properties(values: Mapping[str, Any]) -> struct_pb2.Struct:
+        properties = struct_pb2.Struct()
+        properties.update(_on_the_wire(names.to_camel(values)))
+        return properties
+
+    def _call(self, method: str, request: Any) -> tuple[Any, Observed]:
+        call = _Call()
+        response = None
+        with self._patched(), contextlib.suppress(_AbortedError):
+            response = getattr(self._servicer, method)(request, call)
+        if call.details is None:
+            return response, self._observed()
+        assert call.metadata or call.details
+        for _, encoded in call.metadata or ():
+            status = status_pb2.Status.FromString(encoded)
+            assert status.message == call.details
+            (detail,) = status.details
+            kept = provider_pb2.ErrorResourceInitFailed()
+            assert detail.Unpack(kept)
+            assert list(kept.reasons) == [status.message]
+            return None, replace(
+                self._resource(kept.id, kept.properties), failure=status.message, kept=True
+            )
+        return None, self._observed(failure=call.details)
+
+    def _resource(self, id_: str, properties: struct_pb2.Struct) -> Observed:
+        outputs, secret = _received(properties)
+        return self._observed(
+            id=id_ or None, outputs=names.to_snake(outputs), secret=frozenset(map(names.snake, secret))
+        )
+
+    def _observed(self, **facts: Any) -> Observed:
+        return Observed(**facts, lines=tuple(self._lines), calls=tuple(self._upstash.calls))
+
+    @contextmanager
+    def _preview(self) -> Iterator[None]:
+        self._previews = True
+        try:
+            yield
+        finally:
+            self._previews = False
+
+    @contextmanager
+    def _patched(self) -> Iterator[None]:
+        others = {name: text for name, text in os.environ.items() if "UPSTASH" not in name}
+        with ExitStack() as patches:
+            for each in (
+                patch.dict(os.environ, others, clear=True),
+                patch.object(engine_context, "open_account", self._open_account),
+                patch.object(engine_context, "_now", self._upstash.clock.now),
+                patch.object(log, "show", self._show),
+            ):
+                patches.enter_context(each)
+            yield
+
+    def _open_account(self, settings: Callable[[], Settings], _report: object) -> Account:
+        assert not self._previews, "a preview opens no account"
+        self._upstash.before_call = settings
+        return self._upstash.account
+
+    def _show(self, severity: str, message: str, urn: str | None, address: str | None) -> None:
+        assert urn == self._urn
+        assert address is None
+        self._lines.append((severity, message))
+
+
+def _with_core_name(problem: str) -> str:
+    name, space, rest = problem.partition(" ")
+    return f"{names.snake(name)}{space}{rest}"
+
+
 class _AbortedError(Exception):
     """A gRPC call has ended."""
 
@@ -343,10 +510,15 @@ class _Call:
     """The gRPC call that the SDK's servicer serves."""
 
     error: BaseException | None = None
+    details: str | None = None
     metadata: Any = None
 
-    def abort(self, _code: grpc.StatusCode, _details: str) -> NoReturn:
+    def peer(self) -> str:
+        return "ipv4:127.0.0.1:1"
+
+    def abort(self, _code: grpc.StatusCode, details: str) -> NoReturn:
         self.error = sys.exc_info()[1]
+        self.details = details
         raise _AbortedError
 
     def set_trailing_metadata(self, metadata: Any) -> None:
@@ -398,4 +570,5 @@ def _received(properties: struct_pb2.Struct) -> tuple[dict[str, Any], frozenset[
 FRONT_ENDS: Final[Mapping[str, type[FrontEnd]]] = {
     "handler": HandlerItself,
     "dynamic": DynamicFrontEnd,
+    "native": NativeFrontEnd,
 }

@@ -14,6 +14,7 @@ from urllib3.util import Retry
 
 from pulumi_upstash_rotation.errors import (
     ApiError,
+    CancelledError,
     IndeterminateOutcomeError,
     RateLimitedError,
     RequestNotSentError,
@@ -22,6 +23,7 @@ from pulumi_upstash_rotation.errors import (
     UnreadableResponseError,
 )
 
+from . import cancellation
 from .connection import CONNECT_TIMEOUT_SECONDS, causes, new_session, not_sent
 from .rate_limit import DEFAULT_WAIT_SECONDS, LONGEST_WAIT_SECONDS
 from .retries import REJECTIONS, Effect, Outcome, may_retry
@@ -139,6 +141,15 @@ class HttpClient:
             UnreadableResponseError: A response with a success status broke off.
             ResponseStatusError: The API rejected it, or failed (`ServerError`).
         """
+        try:
+            return self._send(request, report)
+        except CancelledError as error:
+            problem = f"cannot {request.attempt}: {error}"
+        if request.effect is Effect.IDEMPOTENT:  # an attempt before the wait may have been applied
+            raise IndeterminateOutcomeError(problem, request.if_maybe_applied)
+        raise RequestNotSentError(problem, request.if_not_applied, transient=False)
+
+    def _send(self, request: Request, report: Report) -> bytes:
         with self._rate_limit.waiter() as waiter:
             call = _Call(self._rate_limit, waiter, self._rate_limit_wait, self._clock, report)
 
@@ -169,6 +180,8 @@ class HttpClient:
             return attempts(call.until_not_rate_limited, lambda: self._send_once(request), request)
 
     def _send_once(self, request: Request) -> bytes:
+        if request.effect is Effect.NON_IDEMPOTENT:
+            cancellation.check()
         response, came = None, bytearray()
         start_attempt(READ_TIMEOUT_SECONDS, MAX_RESPONSE_BYTES)
         started = self._clock()
@@ -306,6 +319,7 @@ class _Call:
 
     def _waiting(self, request: Request, pause: float) -> None:
         """Report a long wait, or end one that takes too long."""
+        cancellation.check()
         if self._waiter.limited_at is not None and self._waited() + pause >= self._patience:
             if self._rate_limited:
                 raise self._rate_limited

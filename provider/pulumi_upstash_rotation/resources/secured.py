@@ -11,7 +11,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
-from pulumi_upstash_rotation.errors import PartialFailureError, RotationError
+from pulumi_upstash_rotation.errors import CancelledError, PartialFailureError, RotationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +104,8 @@ def secured(reporter: Reporter, call: Callable[[Kept], Resource]) -> Resource:
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, CancelledError):
+        return f"{error}; {MAY_HAVE_CHANGED}"
     if isinstance(error, RotationError):
         return str(error)
     return f"unexpected {type(error).__name__}; {MAY_HAVE_CHANGED}"

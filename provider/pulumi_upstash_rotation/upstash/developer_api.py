@@ -20,6 +20,7 @@ from pulumi_upstash_rotation.errors import (
     ServerError,
     UnreadableResponseError,
 )
+from pulumi_upstash_rotation.http import cancellation
 from pulumi_upstash_rotation.http.authentication import basic
 from pulumi_upstash_rotation.http.client import HttpClient, Report, Request
 from pulumi_upstash_rotation.http.rate_limit import RateLimit
@@ -230,7 +231,7 @@ def _client_for(settings: Settings) -> HttpClient:
         rate_limit=_rate_limit_of(settings),
         rejection=rejection,
         clock=time.monotonic,
-        sleep=time.sleep,
+        sleep=cancellation.sleep,
         rate_limit_wait=settings.rate_limit_wait,
     )
 
@@ -243,5 +244,5 @@ def _rate_limit_of(settings: Settings) -> RateLimit:
     account = (settings.api_url, settings.email)
     if account not in _rate_limits:
         most = settings.max_concurrency
-        _rate_limits[account] = RateLimit(most, clock=time.monotonic, sleep=time.sleep)
+        _rate_limits[account] = RateLimit(most, clock=time.monotonic, sleep=cancellation.sleep)
     return _rate_limits[account]

@@ -15,6 +15,7 @@ from pulumi_upstash_rotation.errors import (
     ResponseStatusError,
     ServerError,
 )
+from pulumi_upstash_rotation.http import cancellation
 from pulumi_upstash_rotation.http.authentication import Bearer
 from pulumi_upstash_rotation.http.client import HttpClient, Report, Request
 from pulumi_upstash_rotation.http.rate_limit import RateLimit
@@ -71,10 +72,10 @@ class RedisRest:
             base_url,
             Bearer(token),
             pool_size=1,
-            rate_limit=RateLimit(1, clock=time.monotonic, sleep=time.sleep),
+            rate_limit=RateLimit(1, clock=time.monotonic, sleep=cancellation.sleep),
             rejection=_rejection,
             clock=time.monotonic,
-            sleep=time.sleep,
+            sleep=cancellation.sleep,
         )
 
     def __enter__(self) -> Self:

@@ -26,8 +26,8 @@ MOST_RATE_LIMIT_WAIT: Final = 3600
 _MANY_DIGITS: Final = 20
 
 _HOW_TO_SET = (
-    "set both on this stack with `pulumi config set upstash:email you@example.com` and "
-    "`pulumi config set --secret upstash:apiKey`. Or set UPSTASH_EMAIL and UPSTASH_API_KEY in the "
+    "set both on this stack with `pulumi config set {0}:email you@example.com` and "
+    "`pulumi config set --secret {0}:apiKey`. Or set UPSTASH_EMAIL and UPSTASH_API_KEY in the "
     "environment"
 )
 
@@ -52,7 +52,9 @@ class Settings:
     rate_limit_wait: int = DEFAULT_RATE_LIMIT_WAIT
 
 
-def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+def resolve_settings(
+    config: Mapping[str, object], environ: Mapping[str, str], namespace: str = "upstash"
+) -> Settings:
     """Return the settings from a stack's config, else from the environment.
 
     E-mail and API key must come from the same place. A stack config with only one of them is an
@@ -61,22 +63,25 @@ def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -
     Args:
         config: The stack's config by full key, such as `upstash:apiKey`, secrets in clear.
         environ: The process's environment.
+        namespace: The first part of each key.
 
     Raises:
         ConfigurationError: A setting is missing or malformed. The text states how to set it.
     """
-    email, api_key = _text(config, "upstash:email"), _text(config, "upstash:apiKey")
-    email_name, key_name = "config upstash:email", "config upstash:apiKey"
+    email_key, api_key_key = f"{namespace}:email", f"{namespace}:apiKey"
+    how_to_set = _HOW_TO_SET.format(namespace)
+    email, api_key = _text(config, email_key), _text(config, api_key_key)
+    email_name, key_name = f"config {email_key}", f"config {api_key_key}"
     if not email and not api_key:
         email, api_key = _text(environ, "UPSTASH_EMAIL"), _text(environ, "UPSTASH_API_KEY")
         email_name, key_name = "environment variable UPSTASH_EMAIL", "UPSTASH_API_KEY"
         if not email and not api_key:
-            raise ConfigurationError(f"no Upstash credentials (e-mail and API key): {_HOW_TO_SET}")
+            raise ConfigurationError(f"no Upstash credentials (e-mail and API key): {how_to_set}")
     for value, name, other in ((email, email_name, key_name), (api_key, key_name, email_name)):
         if not value:
             raise ConfigurationError(
                 f"{name} is missing although {other} is set. Both must come from one place: "
-                f"{_HOW_TO_SET}"
+                f"{how_to_set}"
             )
     if "@" not in email or any(character.isspace() for character in email):
         raise ConfigurationError(f"{email_name} must be the account's e-mail address")
@@ -87,18 +92,18 @@ def resolve_settings(config: Mapping[str, object], environ: Mapping[str, str]) -
     return Settings(
         email=email,
         api_key=api_key,
-        api_url=_api_url(config, environ),
+        api_url=_api_url(config, environ, f"{namespace}:apiUrl"),
         max_concurrency=_number(
             config,
             environ,
-            ("upstash:maxConcurrency", "UPSTASH_MAX_CONCURRENCY"),
+            (f"{namespace}:maxConcurrency", "UPSTASH_MAX_CONCURRENCY"),
             "requests in flight",
             (1, DEFAULT_MAX_CONCURRENCY, MOST_MAX_CONCURRENCY),
         ),
         rate_limit_wait=_number(
             config,
             environ,
-            ("upstash:rateLimitWait", "UPSTASH_RATE_LIMIT_WAIT"),
+            (f"{namespace}:rateLimitWait", "UPSTASH_RATE_LIMIT_WAIT"),
             "seconds",
             (0, DEFAULT_RATE_LIMIT_WAIT, MOST_RATE_LIMIT_WAIT),
         ),
@@ -111,9 +116,9 @@ def _text(source: Mapping[str, object], key: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _api_url(config: Mapping[str, object], environ: Mapping[str, str]) -> str:
+def _api_url(config: Mapping[str, object], environ: Mapping[str, str], config_key: str) -> str:
     for source, key, name in (
-        (config, "upstash:apiUrl", "config upstash:apiUrl"),
+        (config, config_key, f"config {config_key}"),
         (environ, "UPSTASH_API_URL", "environment variable UPSTASH_API_URL"),
     ):
         if url := _text(source, key):

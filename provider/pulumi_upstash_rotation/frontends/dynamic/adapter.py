@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 import sys
 from dataclasses import replace
@@ -39,10 +38,8 @@ from pulumi_upstash_rotation.frontends.engine.failures import (
 )
 from pulumi_upstash_rotation.frontends.engine.lifeline import end_with_engine
 from pulumi_upstash_rotation.frontends.engine.outputs import (
-    deliverable,
-    essential_only,
+    deliver,
     flat_only,
-    report_of,
     unstorable,
 )
 from pulumi_upstash_rotation.resources import handler_of
@@ -63,7 +60,6 @@ if TYPE_CHECKING:
 
     from pulumi_upstash_rotation.resources.seam import Context, Handler, Operation
 
-_LOG: Final = logging.getLogger(__name__)
 _SLOTS: Final = descriptors.Slots(MOST_MAX_CONCURRENCY)
 _Method = TypeVar("_Method", bound="Callable[..., Any]")
 
@@ -182,7 +178,13 @@ class DynamicProvider(ResourceProvider):
         The call has done its work, so no exception may leave this method. The SDK would lose the
         outputs.
         """
-        delivered = self._try_each_delivery(outputs, serialized)
+
+        def encrypted(kept: Mapping[str, Any]) -> dict[str, Any]:
+            marked = sdk.encrypted(kept, self.handler.secret_in_state)
+            serialized(marked)
+            return marked
+
+        delivered = deliver(outputs, self.handler.essential, encrypted, _Row().warning)
         if delivered is None:  # the SDK itself may still be able to send these
             kept = flat_only(outputs, self.handler.essential).outputs
             return sdk.encrypted(kept, self.handler.secret_in_state)
@@ -192,28 +194,12 @@ class DynamicProvider(ResourceProvider):
         """Make the engine keep the outputs of a failure. Return whether it will."""
         id_, outputs = partial
 
-        def send(marked: Mapping[str, Any]) -> None:
+        def send(kept: Mapping[str, Any]) -> bool:
+            marked = sdk.encrypted(kept, self.handler.secret_in_state)
             sdk.fail_call(replace(failure, partial=(id_, marked)))
+            return True
 
-        return self._try_each_delivery(outputs, send) is not None
-
-    def _try_each_delivery(
-        self, outputs: Mapping[str, Any], send: Callable[[Mapping[str, Any]], object]
-    ) -> dict[str, Any] | None:
-        """Return the largest part of the outputs that can be sent. None if none can."""
-        essential, secret = self.handler.essential, self.handler.secret_in_state
-        for reduced in (deliverable, essential_only, flat_only):
-            try:
-                kept, left_out = reduced(outputs, essential)
-                marked = sdk.encrypted(kept, secret)
-                send(marked)
-            except BaseException as error:  # noqa: BLE001  see `_delivered()`
-                _LOG.debug("%s: %s", reduced.__name__, type(error).__name__)
-                continue
-            if left_out:
-                _Row().warning(report_of(left_out))
-            return marked
-        return None
+        return bool(deliver(outputs, self.handler.essential, send, _Row().warning))
 
 
 @functools.cache

@@ -20,7 +20,11 @@ from pulumi import output
 from pulumi.runtime import mocks, rpc, settings
 
 from pulumi_upstash_rotation.errors import RotationError
-from pulumi_upstash_rotation.frontends.engine.failures import encoded_status, init_failed
+from pulumi_upstash_rotation.frontends.engine.failures import (
+    encoded_status,
+    init_failed,
+    serialized,
+)
 from pulumi_upstash_rotation.frontends.engine.threads import PatientPool
 
 if TYPE_CHECKING:
@@ -80,7 +84,7 @@ def fail_call(failure: Failure) -> None:
         if failure.partial and isinstance(provider, dict) and "__provider" in provider:
             id_, outputs = failure.partial
             outputs = {**outputs, "__provider": provider["__provider"]}
-            details = [init_failed(failure.message, id_, outputs)]
+            details = [init_failed(failure.message, id_, serialized(outputs))]
         status = encoded_status(failure.message, details)
         context.set_trailing_metadata(((_STATUS_DETAILS, status),))
 

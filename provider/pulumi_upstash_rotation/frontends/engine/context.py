@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
+from pulumi_upstash_rotation.http import cancellation
 from pulumi_upstash_rotation.resources.seam import Context, Operation, Reporter, Run
 from pulumi_upstash_rotation.upstash.account import open_account
 
@@ -25,14 +25,15 @@ _RUN = Run()
 """The run of this process. The engine starts a new provider process for each run."""
 
 
-def new_context(reporter: Reporter, resource: str | None) -> Context:
+def new_context(reporter: Reporter, resource: str | None, run: Run | None = None) -> Context:
     """Return the context of a call that must change nothing.
 
     Args:
         reporter: Shows users lines.
         resource: URN of the resource. None if it is not known.
+        run: The run of the engine. None for that of this process.
     """
-    return Context(_now, reporter, _RUN, resource=resource)
+    return Context(_now, reporter, _RUN if run is None else run, resource=resource)
 
 
 def share_run(address: str) -> None:
@@ -42,7 +43,10 @@ def share_run(address: str) -> None:
 
 
 def new_operation(
-    reporter: Reporter, resource: str | None, settings: Callable[[], Settings]
+    reporter: Reporter,
+    resource: str | None,
+    settings: Callable[[], Settings],
+    run: Run | None = None,
 ) -> Operation:
     """Return the context of a call that may change something.
 
@@ -50,10 +54,12 @@ def new_operation(
         reporter: Shows users lines.
         resource: URN of the resource. None if it is not known.
         settings: Returns the account's settings. The account calls it only before a request.
+        run: The run of the engine. None for that of this process.
     """
     account = open_account(settings, reporter.info)
     account = replace(account, open_api=_checked(account.open_api))
-    return Operation(_now, reporter, _RUN, account, time.sleep, resource=resource)
+    run = _RUN if run is None else run
+    return Operation(_now, reporter, run, account, cancellation.sleep, resource=resource)
 
 
 def _checked(open_api: Callable[[], DeveloperApi]) -> Callable[[], DeveloperApi]:

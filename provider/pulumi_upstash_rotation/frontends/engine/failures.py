@@ -123,17 +123,16 @@ def serialized(outputs: Mapping[str, object]) -> Struct:
     raise TypeError("an output is not plain")
 
 
-def init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
+def init_failed(reason: str, id_: str, properties: Struct) -> bytes:
     """Return the status detail that makes the engine keep a resource although its call failed.
 
     Args:
         reason: What users see.
         id_: Id of the resource.
-        outputs: Its outputs, as the SDK serializes them.
+        properties: Its outputs.
 
     Raises:
         ValueError: The outputs are too large to be sent as metadata.
-        Exception: As for `serialized()`.
     """
     # Slow to import. In a provider's process the SDK has already imported them.
     from google.protobuf.any_pb2 import Any as AnyMessage
@@ -141,9 +140,7 @@ def init_failed(reason: str, id_: str, outputs: Mapping[str, object]) -> bytes:
 
     detail = AnyMessage()
     detail.Pack(
-        provider_pb2.ErrorResourceInitFailed(
-            id=id_, properties=serialized(outputs), reasons=[reason]
-        )
+        provider_pb2.ErrorResourceInitFailed(id=id_, properties=properties, reasons=[reason])
     )
     encoded: bytes = detail.SerializeToString()
     if len(encoded) > MAX_BYTES + _MARGIN_BYTES:
@@ -159,4 +156,4 @@ def rehearse() -> None:
         Exception: It does not work.
     """
     outputs = {"text": "", "list": [{"number": 1}], "flag": True}
-    encoded_status("", [init_failed("", "", outputs)])
+    encoded_status("", [init_failed("", "", serialized(outputs))])

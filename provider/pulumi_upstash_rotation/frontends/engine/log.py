@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from pulumi.runtime.proto.engine_pb2_grpc import EngineStub
 
 
-def show(severity: Literal["info", "warning"], message: str, urn: str | None) -> None:
+def show(
+    severity: Literal["info", "warning"], message: str, urn: str | None, address: str | None = None
+) -> None:
     """Show a line on the row of a resource, else on stderr. Never raises.
 
     Args:
         severity: Kind of line.
         message: The line.
         urn: URN of the resource. None if it is not known.
+        address: The engine's address. None for the one that started this process.
     """
     with contextlib.suppress(Exception):  # a failed report must not fail a call that has reset
-        if not (urn and _send(severity, message, urn)):
+        if not (urn and _send(severity, message, urn, address)):
             sys.stderr.write(f"{severity}: {message}\n")
 
 
@@ -35,10 +38,11 @@ def show_details() -> None:
     logger.propagate = False
 
 
-def _send(severity: str, message: str, urn: str) -> bool:
+def _send(severity: str, message: str, urn: str, address: str | None) -> bool:
     """Send a line to the engine. Return whether the engine accepted it.
 
-    The engine's address is the last argument of this process. `--logflow` puts others before it.
+    The address of the engine that started this process is its last argument. `--logflow` puts
+    others before it.
     """
     # Slow to import. In a provider's process the SDK has already imported them.
     import grpc
@@ -47,7 +51,7 @@ def _send(severity: str, message: str, urn: str) -> bool:
     level = {"info": engine_pb2.INFO, "warning": engine_pb2.WARNING}[severity]
     request = engine_pb2.LogRequest(severity=level, message=message, urn=urn)
     try:
-        _engine(sys.argv[1:][-1]).Log(request, timeout=5)
+        _engine(address or sys.argv[1:][-1]).Log(request, timeout=5)
     except (grpc.RpcError, IndexError, ValueError):
         return False
     return True

@@ -7,14 +7,18 @@ these functions return. They know no SDK, and they never raise.
 
 from __future__ import annotations
 
+import logging
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from pulumi_upstash_rotation.errors import InvalidInputError
 from pulumi_upstash_rotation.values import MAX_DEPTH, MAX_EXACT_INTEGER, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+_LOG: Final = logging.getLogger(__name__)
+_Sent = TypeVar("_Sent")
 
 UNKNOWN_SENTINELS: Final = frozenset(
     {
@@ -142,6 +146,33 @@ def flat_only(outputs: Mapping[str, Any], essential: Collection[str]) -> Deliver
         ):
             kept[name] = value
     return Delivery(kept, sorted(_shown(name) for name in outputs if name not in kept))
+
+
+def deliver(
+    outputs: Mapping[str, Any],
+    essential: Collection[str],
+    send: Callable[[dict[str, Any]], _Sent],
+    warn: Callable[[str], object],
+) -> _Sent | None:
+    """Send the largest part of the outputs that can be sent. None if none can. It never raises.
+
+    Args:
+        outputs: The outputs.
+        essential: Names of the outputs without which a credential would be lost.
+        send: Sends outputs, or raises anything.
+        warn: Shows users what was left out.
+    """
+    for reduced in (deliverable, essential_only, flat_only):
+        try:
+            kept, left_out = reduced(outputs, essential)
+            sent = send(kept)
+        except BaseException as error:  # noqa: BLE001  the call has done its work
+            _LOG.debug("%s: %s", reduced.__name__, type(error).__name__)
+            continue
+        if left_out:
+            warn(report_of(left_out))
+        return sent
+    return None
 
 
 def unstorable(arguments: Mapping[str, Any], essential: Collection[str]) -> list[InvalidInputError]:

@@ -25,6 +25,7 @@ from .state import (
     Snapshot,
     carried_over,
     parse_state,
+    taken_over,
     to_outputs,
     with_new_credentials,
     with_pending,
@@ -96,6 +97,8 @@ def update(
         RotationError: It failed. Without a resource in `kept`, nothing has changed.
     """
     state = parse_state(outputs)
+    if state.imported:
+        return Resource(id_, taken_over(outputs, inputs, operation.now()))
     reason = decide(inputs, state.record, now=operation.now()).reason
     if not state.pending and reason is None:
         return Resource(id_, carried_over(outputs, inputs))

@@ -22,7 +22,7 @@ from pulumi_upstash_rotation.rotation.reconciliation import (
     Reconciliation,
 )
 from pulumi_upstash_rotation.upstash.credentials import database_label
-from pulumi_upstash_rotation.values import Unknown, format_time
+from pulumi_upstash_rotation.values import UNKNOWN, Unknown, format_time
 
 from . import changes, operations
 from .inputs import CHECKS, NAME, DeclaredInputs, parse_declared, parse_known
@@ -33,6 +33,7 @@ from .state import (
     parse_state,
     planned_creation,
     planned_update,
+    taken_over,
     to_outputs,
 )
 
@@ -88,6 +89,8 @@ class RedisPasswordRotationHandler:
                 "`pulumi up` will check the database"
             )
             return Diff(changes=True, by_input=False)
+        elif state.imported:
+            return _diff_of_import(inputs, state, context)
         else:
             decision = decide(inputs, state.record, now=context.now())
             # A deletion sees only the state, so an update must store a changed value.
@@ -118,12 +121,13 @@ class RedisPasswordRotationHandler:
     def read(self, id_: str, outputs: Mapping[str, Any], operation: Operation) -> Resource | None:
         """Return the outputs as the database is now. It never resets."""
         state = parse_state({"database_id": id_, **outputs})
-        if "schema_version" not in outputs:  # `get()`: the program uses the password
+        if "schema_version" not in outputs:  # an import, or `get()`: the program uses the password
+            state = replace(state, imported=True)
             operation.run.declared.add((NAME, id_))
         try:
             database = operation.account.api.get_database(state.database_id, state.database_name)
         except DatabaseNotFoundError:
-            if "schema_version" in outputs:  # a refresh, not `get()`
+            if "schema_version" in outputs:  # a refresh, not an import or `get()`
                 databases.confirm_deletion(operation, state)
                 return None
             problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
@@ -155,6 +159,8 @@ class RedisPasswordRotationHandler:
         """Resolve a pending rotation, then reset the password if that is due."""
         if not isinstance(context, Operation):
             state, planned = parse_state(outputs), parse_declared(arguments)
+            if state.imported:
+                return Resource(id_, taken_over(outputs, planned, UNKNOWN))
             due = state.pending or decide(planned, state.record, now=context.now()).rotate
             return Resource(id_, planned_update(outputs, planned, due=bool(due)))
         operation = context
@@ -192,6 +198,23 @@ class RedisPasswordRotationHandler:
             )
             return
         operations.revoke(operation, state)
+
+
+def _diff_of_import(inputs: DeclaredInputs, state: State, context: Context) -> Diff:
+    """Return whether the program declares more than the id. That is stored without a reset."""
+    declares = bool(
+        isinstance(inputs.triggers, Unknown)
+        or inputs.triggers
+        or inputs.rotation_days is not None
+        or inputs.rotation_schedule is not None
+        or inputs.rotate_on_delete != state.rotate_on_delete
+    )
+    if declares:
+        context.reporter.info(
+            f"{state.label} was imported. The update stores its triggers, age and schedule. It "
+            "resets nothing"
+        )
+    return Diff(changes=declares)
 
 
 def _key(arguments: Mapping[str, Any]) -> tuple[str, str]:

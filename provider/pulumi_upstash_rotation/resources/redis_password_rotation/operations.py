@@ -312,6 +312,7 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
         displaced,
         rotate_on_delete=state.rotate_on_delete,
         engine_inputs_stale=stale,
+        imported=state.imported,
     )
 
 

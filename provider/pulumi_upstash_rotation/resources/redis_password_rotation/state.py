@@ -23,6 +23,7 @@ from pulumi_upstash_rotation.upstash.credentials import (
 from pulumi_upstash_rotation.values import (
     UNKNOWN,
     VERIFY_IS_FALSE,
+    Unknown,
     Verification,
     format_time,
     parse_time,
@@ -30,6 +31,8 @@ from pulumi_upstash_rotation.values import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pulumi_upstash_rotation.upstash.database import Database
 
     from .inputs import DeclaredInputs
@@ -63,6 +66,7 @@ ESSENTIAL: Final = (
     "rotation_cause",
     "credential_fingerprint",
     "rotate_on_delete",
+    "imported",
     "customer_id",
     "schema_version",
 )
@@ -107,6 +111,8 @@ class State:
         database_name: Name of the database, for messages. None if it is not known.
         customer_id: The account that owns the database. None if it is not known.
         suspended: Whether the database was suspended when it was last read.
+        imported: Whether the state comes from a read alone. What the program declares first is then
+            stored without a reset.
     """
 
     database_id: str
@@ -120,6 +126,7 @@ class State:
     database_name: str | None = None
     customer_id: str | None = None
     suspended: bool = False
+    imported: bool = False
 
     @property
     def label(self) -> str:
@@ -162,6 +169,7 @@ class Snapshot:
         displaced: As for `State`.
         rotate_on_delete: As for `State`.
         engine_inputs_stale: As for `State`.
+        imported: As for `State`.
     """
 
     database: Database
@@ -171,6 +179,7 @@ class Snapshot:
     displaced: tuple[str, ...] = ()
     rotate_on_delete: bool = False
     engine_inputs_stale: bool = False
+    imported: bool = False
 
     def to_state(self) -> State:
         """Return the state that `to_outputs()` writes, as `parse_state()` will read it."""
@@ -186,6 +195,7 @@ class Snapshot:
             database_name=self.database.database_name,
             customer_id=self.database.customer_id,
             suspended=self.database.state == SUSPENDED,
+            imported=self.imported,
         )
 
 
@@ -248,6 +258,7 @@ def parse_state(outputs: Mapping[str, Any]) -> State:
         database_name=text("database_name"),
         customer_id=text("customer_id"),
         suspended=outputs.get("state") == SUSPENDED,
+        imported=outputs.get("imported") is True,
     )
 
 
@@ -292,6 +303,7 @@ def _rotation_outputs(snapshot: Snapshot) -> dict[str, Any]:
         "earlier_fingerprints": list(snapshot.earlier) or None,
         "displaced_fingerprints": list(snapshot.displaced) or None,
         "rotate_on_delete": snapshot.rotate_on_delete,
+        "imported": snapshot.imported or None,
         "schema_version": SCHEMA_VERSION,
     }
     return {name: value for name, value in outputs.items() if value is not None}
@@ -328,6 +340,22 @@ def carried_over(outputs: Mapping[str, Any], inputs: DeclaredInputs) -> dict[str
     kept = _under_new_names(outputs)
     kept.pop("engine_inputs_stale", None)  # the engine takes the new inputs with this update
     return {**kept, "rotate_on_delete": inputs.rotate_on_delete}
+
+
+def taken_over(
+    outputs: Mapping[str, Any], inputs: DeclaredInputs, at: datetime | Unknown
+) -> dict[str, Any]:
+    """Return the outputs of an imported resource with what the program declares for it first."""
+    kept = carried_over(outputs, inputs)
+    del kept["imported"]
+    triggers = inputs.triggers
+    adopted = {
+        "triggers": triggers if isinstance(triggers, Unknown) else storable(triggers),
+        "adopted_at": at if isinstance(at, Unknown) else format_time(at),
+        "rotation_cause": str(Reason(Cause.ADOPTED)),
+    }
+    # A reset outside Pulumi since then has a time and a cause of its own.
+    return {**adopted, **kept, "triggers": adopted["triggers"]}
 
 
 def planned_creation(inputs: DeclaredInputs) -> dict[str, Any]:

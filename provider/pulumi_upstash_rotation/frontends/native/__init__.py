@@ -1,0 +1,1 @@
+"""The native plugin: the same resources for every Pulumi language."""

@@ -1,0 +1,73 @@
+"""Names as every Pulumi language writes them: `databaseId` for the core's `database_id`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+OBJECTS: Final = ("security_addons",)
+"""Properties whose value is an object with documented names. Other maps keep their keys."""
+
+NAMES: Final = (
+    "admin_token",
+    "adopt_existing",
+    "database_id",
+    "existing_token",
+    "grace_seconds",
+    "name_prefix",
+    "previous_tokens",
+    "credential_fingerprint",
+    "redis_url",
+    "require_credentials",
+    "rest_url",
+    "rotate_on_create",
+    "rotate_on_delete",
+    "rotation_days",
+    "rotation_schedule",
+    "stale_consumers",
+    "verify_timeout",
+)
+"""Names of more than one word that messages of the core may hold."""
+
+_FLAGS: Final = {"True": "true", "False": "false"}
+
+
+def camel(name: str) -> str:
+    """Return a name of the core as programs write it: `databaseId` for `database_id`."""
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
+
+
+def snake(name: str) -> str:
+    """Return a name as the core writes it: `database_id` for `databaseId`."""
+    return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)
+
+
+def to_camel(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties of the core under the names that programs write."""
+    return {camel(name): _inner(name, value, camel) for name, value in properties.items()}
+
+
+def to_snake(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a program's properties under the names of the core."""
+    return {snake(name): _inner(snake(name), value, snake) for name, value in properties.items()}
+
+
+def text_for_programs(text: str, names: Collection[str]) -> str:
+    """Return a message of the core with the names and flags that programs write.
+
+    Args:
+        text: The message.
+        names: The core's names that it may hold.
+    """
+    written = {**{name: camel(name) for name in names}, **_FLAGS}
+    words = "|".join(sorted(map(re.escape, written), key=len, reverse=True))
+    return re.sub(rf"\b({words})\b", lambda match: written[match[1]], text)
+
+
+def _inner(name: str, value: Any, rename: Any) -> Any:  # noqa: ANN401  any value
+    if name in OBJECTS and isinstance(value, dict):
+        return {rename(key): item for key, item in value.items()}
+    return value

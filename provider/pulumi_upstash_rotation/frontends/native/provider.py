@@ -1,0 +1,494 @@
+"""The gRPC service of the plugin, over the same handlers as the dynamic provider.
+
+A method translates Pulumi's messages and back. It adds no rule.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+from importlib import resources as package_files
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import plugin_pb2, provider_pb2
+from pulumi.runtime.proto.provider_pb2_grpc import (
+    ResourceProviderServicer,
+    add_ResourceProviderServicer_to_server,
+)
+
+from pulumi_upstash_rotation._version import __version__
+from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
+from pulumi_upstash_rotation.frontends.engine import descriptors, log
+from pulumi_upstash_rotation.frontends.engine.context import new_context, new_operation
+from pulumi_upstash_rotation.frontends.engine.failures import (
+    Failure,
+    encoded_status,
+    failure_of,
+    init_failed,
+)
+from pulumi_upstash_rotation.frontends.engine.outputs import deliver, flat_only, unstorable
+from pulumi_upstash_rotation.http import cancellation
+from pulumi_upstash_rotation.resources import handler_of
+from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
+from pulumi_upstash_rotation.upstash.settings import (
+    CONFIG_KEYS,
+    MOST_MAX_CONCURRENCY,
+    Settings,
+    resolve_settings,
+)
+from pulumi_upstash_rotation.values import UNKNOWN, Unknown, has_unknown
+
+from . import functions, wire
+from .diffs import detailed_diff
+from .names import NAMES, camel, text_for_programs, to_camel, to_snake
+from .session import Row, Session, Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from google.protobuf.struct_pb2 import Struct
+
+    from pulumi_upstash_rotation.resources.seam import Context, Handler, Operation
+
+PACKAGE: Final = "upstash-rotation"
+"""Name of the Pulumi package."""
+
+_HANDLERS: Final = {"RedisAclTokenRetirement": "RedisAclRetirement"}
+"""Types whose handler has another name."""
+_SETTINGS: Final = tuple(key.partition(":")[2] for key in CONFIG_KEYS)
+_ENGINES_OWN: Final = ("version", "pluginDownloadURL", "pluginChecksums", "__internal")
+"""Properties that the engine adds to the config of a provider."""
+_TIME: Final = ("rotation_days", "rotation_schedule")
+_STATUS_DETAILS: Final = "grpc-status-details-bin"
+
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+def _guarded(
+    method: Callable[[NativeProvider, _Request, Session], _Response],
+) -> Callable[[NativeProvider, _Request, grpc.ServicerContext], _Response]:
+    """Turn every exception of a method into one clear line, with the state that must be kept."""
+
+    @functools.wraps(method)
+    def guarded(
+        self: NativeProvider, request: _Request, context: grpc.ServicerContext
+    ) -> _Response:
+        session = self._sessions.of(context.peer())
+        try:
+            with cancellation.ends_waits(session.cancelled):
+                return method(self, request, session)
+        except BaseException as error:  # noqa: BLE001  the engine would show a traceback, or hang
+            failure = failure_of(error, method.__name__.lower())
+        _fail(request, context, session, failure)
+        raise AssertionError  # abort() has raised
+
+    return guarded
+
+
+class NativeProvider(ResourceProviderServicer):
+    """Serves all resources and functions of the package."""
+
+    def __init__(self, address: str | None = None, slots: descriptors.Slots | None = None) -> None:
+        """Prepare. `address` is that of the engine that started this process, if any."""
+        self._sessions = Sessions(address)
+        self._slots = slots or descriptors.Slots(MOST_MAX_CONCURRENCY)
+
+    # The plugin
+
+    def Handshake(  # noqa: N802  the service's own name, as all below
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        """Start a session of an engine."""
+        self._sessions.new(context.peer(), request.engine_address)
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
+
+    def Attach(  # noqa: N802
+        self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext
+    ) -> Empty:
+        """Take the address of an engine that did not start this process."""
+        self._sessions.of(context.peer()).belong_to(request.address)
+        return Empty()
+
+    def GetPluginInfo(  # noqa: N802
+        self, request: Empty, context: grpc.ServicerContext
+    ) -> plugin_pb2.PluginInfo:
+        """Return the version."""
+        del request, context
+        return plugin_pb2.PluginInfo(version=plugin_version())
+
+    def GetSchema(  # noqa: N802
+        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetSchemaResponse:
+        """Return the package's schema."""
+        del request, context
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema()))
+
+    def GetMapping(  # noqa: N802
+        self, request: provider_pb2.GetMappingRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetMappingResponse:
+        """Return nothing: no other tool's resources correspond to these."""
+        del request, context
+        return provider_pb2.GetMappingResponse()
+
+    def Cancel(self, request: Empty, context: grpc.ServicerContext) -> Empty:  # noqa: N802
+        """End all waits of the session's calls. The requests in flight come to their end."""
+        del request
+        self._sessions.of(context.peer()).cancelled.set()
+        return Empty()
+
+    def cancel_all(self) -> None:
+        """End all waits of all sessions."""
+        for session in self._sessions.all():
+            session.cancelled.set()
+
+    # The account
+
+    @_guarded
+    def CheckConfig(  # noqa: N802
+        self, request: provider_pb2.CheckRequest, _session: Session
+    ) -> provider_pb2.CheckResponse:
+        """Report wrong settings once, before any resource."""
+        config = wire.plain(request.news)
+        return _checked(request.news, _config_problems(config))
+
+    def DiffConfig(  # noqa: N802
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """Return whether the config has changed. The engine then uses the new one at once."""
+        del context
+        same = request.olds == request.news
+        response = provider_pb2.DiffResponse
+        return response(changes=response.DIFF_NONE if same else response.DIFF_SOME)
+
+    @_guarded
+    def Configure(  # noqa: N802
+        self, request: provider_pb2.ConfigureRequest, session: Session
+    ) -> provider_pb2.ConfigureResponse:
+        """Keep the config. A call that needs an account reports what is wrong with it."""
+        session.config = wire.plain(request.args)
+        if os.environ.get("UPSTASH_ROTATION_DEBUG", "0") not in {"", "0"}:
+            log.show_details()
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+
+    # Resources
+
+    @_guarded
+    def Check(  # noqa: N802
+        self, request: provider_pb2.CheckRequest, session: Session
+    ) -> provider_pb2.CheckResponse:
+        """Report every wrong argument and setting."""
+        handler, arguments = _handler(request.urn), _arguments(request.news)
+        problems: list[RotationError] = [*handler.check(arguments, _context(request, session))]
+        if not problems:
+            problems += unstorable(arguments, handler.essential)
+        try:
+            _settings(session)
+        except ConfigurationError as error:
+            problems.append(error)
+        session.checked(request.urn)
+        return _checked(request.news, problems)
+
+    @_guarded
+    def Diff(  # noqa: N802
+        self, request: provider_pb2.DiffRequest, session: Session
+    ) -> provider_pb2.DiffResponse:
+        """Return whether an update would do something, and which inputs are the reason."""
+        response = provider_pb2.DiffResponse
+        if session.is_refresh(request.urn):  # it only compares what was with what is
+            return response(changes=response.DIFF_UNKNOWN)
+        handler, arguments = _handler(request.urn), _arguments(request.news)
+        outputs = _outputs(request.olds)
+        diff = handler.diff(outputs, arguments, _context(request, session))
+        # A dynamic resource's state gets the names of this front end.
+        moved = _DYNAMIC in request.olds.fields
+        later = _next_rotation(outputs, arguments) != outputs.get("next_rotation_at")
+        if not (diff.changes or moved or later):
+            return response(changes=response.DIFF_NONE)
+        replaces = [camel(name) for name in diff.replaces]
+        details = {}
+        if diff.by_input and not moved:
+            olds, news = wire.plain(request.old_inputs), wire.plain(request.news)
+            details = detailed_diff(olds, news, replaces)
+        return response(
+            changes=response.DIFF_SOME,
+            replaces=replaces,
+            detailedDiff=details,
+            hasDetailedDiff=bool(details),
+            diffs=sorted({path.partition(".")[0].partition("[")[0] for path in details}),
+        )
+
+    @_guarded
+    def Create(  # noqa: N802
+        self, request: provider_pb2.CreateRequest, session: Session
+    ) -> provider_pb2.CreateResponse:
+        """Create a resource. A preview only returns what is known."""
+        handler, arguments = _handler(request.urn), _arguments(request.properties)
+        if request.preview:
+            planned = handler.create(arguments, _context(request, session)).outputs
+            properties = _properties(planned, arguments, handler)
+            return provider_pb2.CreateResponse(properties=properties)
+        with self._slots.one(), _prepared():
+            made = handler.create(arguments, _operation(request, session))
+            sent = _delivered(made.outputs, arguments, handler, _row(request, session))
+            return provider_pb2.CreateResponse(id=made.id, properties=sent)
+
+    @_guarded
+    def Update(  # noqa: N802
+        self, request: provider_pb2.UpdateRequest, session: Session
+    ) -> provider_pb2.UpdateResponse:
+        """Make the change that `Diff()` found. A preview only returns what is known."""
+        handler, arguments = _handler(request.urn), _arguments(request.news)
+        outputs = _outputs(request.olds)
+        if request.preview:
+            context = _context(request, session)
+            planned = handler.update(request.id, outputs, arguments, context).outputs
+            properties = _properties(planned, arguments, handler)
+            return provider_pb2.UpdateResponse(properties=properties)
+        with self._slots.one(), _prepared():
+            operation = _operation(request, session)
+            made = handler.update(request.id, outputs, arguments, operation)
+            sent = _delivered(made.outputs, arguments, handler, operation.reporter)
+            return provider_pb2.UpdateResponse(properties=sent)
+
+    @_guarded
+    def Read(  # noqa: N802
+        self, request: provider_pb2.ReadRequest, session: Session
+    ) -> provider_pb2.ReadResponse:
+        """Return a resource as it is now, for a refresh, an import or `get()`."""
+        handler, inputs = _handler(request.urn), request.inputs
+        first = "schemaVersion" not in request.properties.fields
+        with self._slots.one():
+            operation = _operation(request, session)
+            found = handler.read(request.id, _outputs(request.properties), operation)
+            if found is None:
+                return provider_pb2.ReadResponse()
+            if first:
+                inputs = wire.struct({"databaseId": request.id})
+            arguments = _arguments(inputs)
+            sent = _delivered(found.outputs, arguments, handler, operation.reporter)
+            return provider_pb2.ReadResponse(id=found.id, properties=sent, inputs=inputs)
+
+    @_guarded
+    def Delete(  # noqa: N802
+        self, request: provider_pb2.DeleteRequest, session: Session
+    ) -> Empty:
+        """Delete a resource."""
+        with self._slots.one():
+            operation = _operation(request, session)
+            _handler(request.urn).delete(_outputs(request.properties), operation)
+        return Empty()
+
+    # Functions
+
+    @_guarded
+    def Invoke(  # noqa: N802
+        self, request: provider_pb2.InvokeRequest, session: Session
+    ) -> provider_pb2.InvokeResponse:
+        """Call a function."""
+        name = request.tok.rpartition(":")[2]
+        if name not in functions.FUNCTIONS:
+            raise RotationError(f"{PACKAGE} has no function {name!r}")
+        operation = new_operation(
+            Row("", session.address), None, lambda: _settings(session), session.run
+        )
+        with self._slots.one():
+            found = functions.call(name, _arguments(request.args), operation.account)
+        secret = handler_of("RedisPasswordRotation").secret_in_state
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(wire.struct(to_camel(found), {*map(camel, secret)}))
+        return response
+
+
+_DYNAMIC: Final = "__provider"
+"""A property of every dynamic resource's state. The engine moves such a state by an alias."""
+
+
+def plugin_version() -> str:
+    """Return the version of this plugin as a semantic version, which Pulumi requires."""
+    release, _, development = __version__.partition(".dev")
+    return f"{release}-dev.{development}" if development else release
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """Return the package's schema."""
+    text = package_files.files(__package__).joinpath("schema.json").read_text("utf-8")
+    return {**json.loads(text), "version": plugin_version()}
+
+
+def _handler(urn: str) -> Handler:
+    """Return the handler of the resource with a URN.
+
+    Raises:
+        RotationError: The package has no such resource.
+    """
+    type_ = urn.split("::")[2].rpartition("$")[2]
+    name = type_.rpartition(":")[2]
+    with contextlib.suppress(KeyError):
+        return handler_of(_HANDLERS.get(name, name))
+    raise RotationError(f"{PACKAGE} has no resource {type_!r}")
+
+
+def _arguments(properties: Struct) -> dict[str, Any]:
+    """Return the inputs of a program as the core names them."""
+    return to_snake(wire.plain(properties))
+
+
+def _outputs(properties: Struct) -> dict[str, Any]:
+    """Return the outputs in the state as the core names them. Those of a dynamic resource are."""
+    outputs = to_snake(wire.plain(properties))
+    outputs.pop(_DYNAMIC, None)
+    return outputs
+
+
+def _context(request: Any, session: Session) -> Context:  # noqa: ANN401  any request
+    return new_context(_row(request, session), request.urn, session.run)
+
+
+def _operation(request: Any, session: Session) -> Operation:  # noqa: ANN401  same
+    return new_operation(
+        _row(request, session), request.urn, lambda: _settings(session), session.run
+    )
+
+
+def _row(request: Any, session: Session) -> Row:  # noqa: ANN401  same
+    return Row(request.urn, session.address)
+
+
+def _settings(session: Session) -> Settings:
+    config = {f"{PACKAGE}:{name}": value for name, value in session.config.items()}
+    return resolve_settings(config, os.environ, PACKAGE)
+
+
+def _config_problems(config: Mapping[str, Any]) -> list[RotationError]:
+    """Return what is wrong with the config of a provider. Values that are not known yet pass."""
+    unused = [name for name in config if name not in (*_SETTINGS, *_ENGINES_OWN)]
+    problems: list[RotationError] = [
+        ConfigurationError(
+            f"config {PACKAGE}:{name} is not a setting. The settings are {', '.join(_SETTINGS)}"
+        )
+        for name in unused
+        if name.isprintable()
+    ]
+    if not problems and not has_unknown(config):
+        try:
+            _settings(Session(config=config))
+        except ConfigurationError as error:
+            problems.append(error)
+    return problems
+
+
+def _checked(news: Struct, problems: list[RotationError]) -> provider_pb2.CheckResponse:
+    # If a failure named its property, the engine would show the value, which may be secret.
+    failures = [
+        provider_pb2.CheckFailure(reason=text_for_programs(str(problem), NAMES))
+        for problem in problems
+    ]
+    return provider_pb2.CheckResponse(inputs=news, failures=failures)
+
+
+def _next_rotation(outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return the output `next_rotation_at`: a text, `UNKNOWN`, or None."""
+    reasons = {name: arguments.get(name) for name in _TIME}
+    if all(value is None for value in reasons.values()):
+        return None
+    counts_from = outputs.get("rotated_at") or outputs.get("adopted_at")
+    if isinstance(counts_from, Unknown) or has_unknown(reasons):
+        return UNKNOWN
+    return next_rotation_at(counts_from, reasons)
+
+
+def _properties(
+    outputs: Mapping[str, Any], arguments: Mapping[str, Any], handler: Handler
+) -> Struct:
+    """Return outputs as Pulumi stores them, with the next rotation.
+
+    Raises:
+        Exception: A value cannot be sent.
+    """
+    shown = {name: value for name, value in outputs.items() if name != "next_rotation_at"}
+    following = _next_rotation(outputs, arguments)
+    if following is not None:
+        shown["next_rotation_at"] = following
+    return wire.struct(to_camel(shown), {*map(camel, handler.secret_in_state)})
+
+
+def _delivered(
+    outputs: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    handler: Handler,
+    row: Any,  # noqa: ANN401
+) -> Struct:
+    """Return outputs that Pulumi can store for sure. The call has done its work, so it must end."""
+
+    def send(kept: Mapping[str, Any]) -> Struct:
+        return _properties(kept, arguments, handler)
+
+    sent = deliver(outputs, handler.essential, send, row.warning)
+    return flat(outputs, handler) if sent is None else sent
+
+
+def flat(outputs: Mapping[str, Any], handler: Handler) -> Struct:
+    """Return the credentials in the fewest steps."""
+    kept = flat_only(outputs, handler.essential).outputs
+    return wire.struct(to_camel(kept), {*map(camel, handler.secret_in_state)})
+
+
+def _fail(
+    request: Any,  # noqa: ANN401  any request
+    context: grpc.ServicerContext,
+    session: Session,
+    failure: Failure,
+) -> None:
+    """End a call with one line. The engine keeps the partial state, if there is one."""
+    message = text_for_programs(failure.message, NAMES)
+    if failure.partial:
+        id_, outputs = failure.partial
+        handler = _handler(request.urn)
+        inputs = request.properties if hasattr(request, "properties") else request.news
+
+        def send(kept: Mapping[str, Any]) -> bool:
+            properties = _properties(kept, _arguments(inputs), handler)
+            detail = init_failed(message, id_, properties)
+            context.set_trailing_metadata(((_STATUS_DETAILS, encoded_status(message, [detail])),))
+            return True
+
+        deliver(outputs, handler.essential, send, _row(request, session).warning)
+    context.abort(grpc.StatusCode.UNKNOWN, message)
+
+
+@functools.cache
+def _rehearse() -> None:
+    """Do once all that the end of a call needs, so that what cannot work fails before a request.
+
+    Raises:
+        Exception: It does not work.
+    """
+    outputs = wire.struct({"text": "", "list": [{"number": 1}], "flag": True}, {"text"})
+    encoded_status("", [init_failed("", "", outputs)])
+
+
+@contextlib.contextmanager
+def _prepared() -> Iterator[None]:
+    """Check what the end of a call needs before the call can change something, and hold it.
+
+    Raises:
+        ConfigurationError: It is not available.
+    """
+    try:
+        _rehearse()
+    except Exception as error:  # noqa: BLE001  whatever it is, nothing has changed yet
+        what = f"outputs cannot be sent to Pulumi ({type(error).__name__})"
+        raise ConfigurationError(f"{what}; nothing has changed") from None
+    with descriptors.reserved():
+        yield
+
+
+def add_to(servicer: NativeProvider, server: grpc.Server) -> None:
+    """Let a server serve the provider."""
+    add_ResourceProviderServicer_to_server(servicer, server)
