@@ -1,4 +1,4 @@
-"""`make generate`: write the parts of the documents that repeat code or data.
+"""`make generate`: write what repeats code or data: parts of documents, and the plugin's schema.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. With `--check` the tool writes
 nothing. If a part differs, the exit status is 1. The tool imports no library, so it is fast.
@@ -12,19 +12,31 @@ import json
 import re
 import runpy
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import schema
+from definitions import (
+    PACKAGE,
+    ROOT,
+    arguments,
+    assigned,
+    class_in,
+    fields,
+    method,
+    public_class,
+    section,
+    sentences,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
-ROOT: Final = Path(__file__).parents[1]
-PACKAGE: Final = ROOT / "provider" / "pulumi_upstash_rotation"
-PROGRAM: Final = PACKAGE / "frontends" / "program"
 RETRIES: Final = PACKAGE / "http" / "retries.py"
 SETTINGS: Final = PACKAGE / "upstash" / "settings.py"
 README: Final = ROOT / "README.md"
 EXAMPLES: Final = ROOT / "examples"
+SCHEMA: Final = PACKAGE / "frontends" / "native" / "schema.json"
 PERFORMANCE: Final = ROOT / "docs" / "performance.json"
 PLOTS: Final = ROOT / "docs" / "plots"
 
@@ -40,13 +52,17 @@ TYPES: Final = {
 PART: Final = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def main(arguments: list[str]) -> int:
+def main(options: list[str]) -> int:
     """Write the documents, or compare them, and return the exit status."""
-    check = arguments == ["--check"]
+    check = options == ["--check"]
     stale = []
-    for document in documents():
-        text = document.read_text()
-        wanted = PART.sub(lambda part: part[1] + generated(part[2]) + part[3], text)
+    for document in (*documents(), SCHEMA):
+        text = document.read_text() if document.exists() else ""
+        wanted = (
+            schema.text()
+            if document == SCHEMA
+            else PART.sub(lambda part: part[1] + generated(part[2]) + part[3], text)
+        )
         if wanted != text:
             stale.append(document)
             if not check:
@@ -88,19 +104,25 @@ def generated(name: str) -> str:
 def inputs(class_name: str) -> str:
     """Return the table of the inputs. The last column comes from the sentence "A change ..."."""
     rows = []
-    for name, type_, text in _arguments(class_name, "__init__"):
+    for name, annotation, text in arguments(method(class_name, "__init__")):
         meaning, _, effect = text.partition(" A chang")
         if not effect:
             raise ValueError(f'the docstring of {name} has no sentence that starts with "A change"')
+        type_ = plain_type(annotation, input_=True)
         rows.append((f"`{name}`", type_, *_default_and_meaning(meaning), f"A chang{effect}"))
     return table(("input", "type", "default", "meaning", "when it changes"), rows)
 
 
 def parameters(name: str) -> str:
     """Return the table of the parameters of CLASS.METHOD."""
+    class_name, _, method_name = name.partition(".")
     rows = (
-        (f"`{parameter}`", type_, *_default_and_meaning(text))
-        for parameter, type_, text in _arguments(*name.split("."))
+        (
+            f"`{each.name}`",
+            plain_type(each.annotation, input_=True),
+            *_default_and_meaning(each.text),
+        )
+        for each in arguments(method(class_name, method_name))
     )
     return table(("argument", "type", "default", "meaning"), rows)
 
@@ -108,59 +130,16 @@ def parameters(name: str) -> str:
 def outputs(class_name: str) -> str:
     """Return the table of the outputs."""
     rows = []
-    class_ = public_class(class_name)
-    for node in class_.body:
-        if isinstance(node, ast.FunctionDef) and _is_property(node) and node.returns:
-            name, annotation, text = node.name, node.returns, ast.get_docstring(node)
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            name, annotation, text = node.target.id, node.annotation, _docstring_after(class_, node)
-        else:
-            continue
-        secret = "yes" if "Secret" in (text or "") else ""
+    for name, annotation, text in fields(public_class(class_name)):
         if "Output" in (type_ := ast.unparse(annotation)) and not type_.startswith("dict"):
-            rows.append((f"`{name}`", plain_type(annotation), secret, sentences(text or "")[0]))
+            secret = "yes" if "Secret" in text else ""
+            rows.append((f"`{name}`", plain_type(annotation), secret, sentences(text)[0]))
     return table(("output", "type", "secret", "meaning"), rows)
-
-
-def public_class(name: str) -> ast.ClassDef:
-    """Return a class that programs declare."""
-    return next(
-        node
-        for path in PROGRAM.glob("*.py")
-        for node in parsed(path).body
-        if isinstance(node, ast.ClassDef) and node.name == name
-    )
-
-
-def _arguments(class_name: str, method: str) -> Iterator[tuple[str, str, str]]:
-    """Yield name, type and description of each argument that has to be named."""
-    function = next(
-        node
-        for node in public_class(class_name).body
-        if isinstance(node, ast.FunctionDef) and node.name == method
-    )
-    described = section(ast.get_docstring(function) or "", "Args")
-    for argument in function.args.kwonlyargs:
-        if argument.annotation:
-            type_ = plain_type(argument.annotation, input_=True)
-            yield argument.arg, type_, described[argument.arg]
 
 
 def _default_and_meaning(text: str) -> tuple[str, str]:
     default = re.search(r"(\S+) by default\.", text)
     return default[1] if default else "", re.sub(r"\s*\S+ by default\.", "", text)
-
-
-def _is_property(node: ast.FunctionDef) -> bool:
-    return any(isinstance(each, ast.Name) and each.id == "property" for each in node.decorator_list)
-
-
-def _docstring_after(class_: ast.ClassDef, field: ast.AnnAssign) -> str:
-    """Return the string that stands below a field."""
-    match class_.body[class_.body.index(field) + 1]:
-        case ast.Expr(value=ast.Constant(value=str(text))):
-            return text
-    raise ValueError(f"{class_.name}: no docstring below {ast.unparse(field)}")
 
 
 def plain_type(annotation: ast.expr, *, input_: bool = False) -> str:
@@ -193,11 +172,7 @@ def retries() -> str:
 
 def settings() -> str:
     """Return the table of the keys of the stack's config and their variables."""
-    class_ = next(
-        node
-        for node in parsed(SETTINGS).body
-        if isinstance(node, ast.ClassDef) and node.name == "Settings"
-    )
+    class_ = class_in("Settings", SETTINGS)
     described = section(ast.get_docstring(class_) or "", "Attributes")
     defaults = {
         node.target.id: _default(node.value)
@@ -348,35 +323,6 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(heads), *map(list, rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
-
-
-def sentences(text: str) -> list[str]:
-    """Return the sentences of a text."""
-    return re.split(r"(?<=[.])\s+(?=[A-Z`\d])", " ".join(text.split()))
-
-
-def section(docstring: str, name: str) -> dict[str, str]:
-    """Return a docstring's section of names and descriptions."""
-    body = re.search(rf"^{name}:\n((?:    .*\n?|\n)+)", docstring, re.MULTILINE)
-    if not body:
-        raise LookupError(f"a docstring has no section {name}")
-    entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", body[1], re.MULTILINE)
-    return {entry: " ".join(text.split()) for entry, text in entries}
-
-
-def parsed(path: Path) -> ast.Module:
-    """Return a module's syntax tree."""
-    return ast.parse(path.read_text())
-
-
-def assigned(path: Path, name: str) -> ast.expr | None:
-    """Return what a module assigns to a name."""
-    for node in parsed(path).body:
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [])
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            value: ast.expr | None = getattr(node, "value", None)
-            return value
-    return None
 
 
 PARTS: Final[dict[str, Callable[..., str]]] = {

@@ -33,10 +33,15 @@ from .declared import check_declared_once, check_sendable, declare, next_rotatio
 
 
 class _Token(dynamic.Resource, module="upstash", name="RedisAclToken"):
-    """The token. A state of its own, saved before the user gets the token."""
+    """Makes the token of a Redis ACL user, and a new one when a rotation is due.
+
+    It does not change the database. Its state is saved before `RedisAclUser`, which takes its
+    outputs, adds the token to the user.
+    """
 
     token: pulumi.Output[str]
     previous_tokens: pulumi.Output[Sequence[str]]
+    """The tokens before it, the newest first. Some may no longer be live. Secret."""
     redis_url: pulumi.Output[str]
     rest_url: pulumi.Output[str]
     credential_fingerprint: pulumi.Output[str]
@@ -47,7 +52,12 @@ class _Token(dynamic.Resource, module="upstash", name="RedisAclToken"):
 
 
 class _User(dynamic.Resource, module="upstash", name="RedisAclUser"):
-    """The user in the database, with its rules and tokens."""
+    """Sets the rules of a Redis ACL user and adds a token that `RedisAclToken` has made.
+
+    Clients with an earlier token keep their access. Consumers take the token and the URLs from the
+    outputs of this resource, because then they wait for it. Upstash has ACL users on its paid
+    plans.
+    """
 
     database_id: pulumi.Output[str]
     username: pulumi.Output[str]
@@ -60,12 +70,15 @@ class _User(dynamic.Resource, module="upstash", name="RedisAclUser"):
     verified: pulumi.Output[bool | None]
     verification: pulumi.Output[str | None]
     changed_outside: pulumi.Output[Sequence[str] | None]
+    """Parts of the rules that a refresh found changed outside Pulumi. The next `pulumi up` sets the
+    declared ones again. None if there are none."""
 
 
 class RedisAclRetirement(dynamic.Resource, module="upstash", name="RedisAclRetirement"):
     """Removes the earlier tokens of an ACL user once all its consumers have the current one.
 
-    `RedisAclUser.retire_previous()` declares it.
+    It takes outputs of the user and depends on the consumers: every resource that hands the token
+    to clients. If one of them fails, all tokens stay.
     """
 
     retired_tokens: pulumi.Output[int]

@@ -33,10 +33,10 @@ class UserAddress:
     """Which user of which database, and how to reach it.
 
     Attributes:
-        database_id: Id of the Upstash Redis database.
-        username: Name of the ACL user.
-        admin_token: Standard token of the database's REST API. None to read it from the Developer
-            API.
+        database_id: Id of the database.
+        username: Name of the user.
+        admin_token: Standard token of the database's REST API. Necessary only if the Developer API
+            does not return it, as with Credential Protection.
     """
 
     database_id: str | Unknown
@@ -77,7 +77,8 @@ class DeclaredUser(UserAddress):
         redis_url: URL for Redis clients, with the current token.
         rest_url: Base URL of the REST API.
         adopt_existing: Whether to take over a user that exists and has none of these tokens.
-        retires: Whether the program declares a retirement, which removes the earlier tokens.
+        retires: True if the program declares a retirement of the earlier tokens. With False the
+            two newest tokens stay live, and a rotation removes those before. False by default.
         verify: Whether to log in with a new token.
         verify_timeout: Maximum time of a verification, in seconds.
     """
@@ -121,7 +122,8 @@ class DeclaredRetirement(UserAddress):
         token: The current token, which stays.
         previous_tokens: The earlier tokens, which it removes.
         credential_fingerprint: Fingerprint of the current token.
-        stale_consumers: Names of consumers whose outputs still show an earlier token.
+        stale_consumers: Names of consumers whose outputs still show an earlier token. With any, all
+            tokens stay. Empty by default.
         grace_seconds: Time between the last consumer's update and the removal, in seconds.
     """
 
