@@ -32,7 +32,7 @@ NAMES: Final = (
 )
 """Names of more than one word that messages of the core may hold."""
 
-_FLAGS: Final = {"True": "true", "False": "false"}
+_WORDS: Final = {"True": "true", "False": "false", "None": "absent"}
 
 
 def camel(name: str) -> str:
@@ -56,15 +56,23 @@ def to_snake(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def text_for_programs(text: str, names: Collection[str]) -> str:
-    """Return a message of the core with the names and flags that programs write.
+    """Return a message of the core with the names and values that programs write.
+
+    What a user has named, such as a database or a trigger, stays as it is.
 
     Args:
         text: The message.
         names: The core's names that it may hold.
     """
-    written = {**{name: camel(name) for name in names}, **_FLAGS}
+    written = {**{name: camel(name) for name in names}, **_WORDS}
     words = "|".join(sorted(map(re.escape, written), key=len, reverse=True))
-    return re.sub(rf"\b({words})\b", lambda match: written[match[1]], text)
+    pattern = rf"(?<!')(?<!trigger: )\b({words})\b(?!')"
+    return re.sub(pattern, lambda match: written[match[1]], text)
+
+
+def for_programs(message: str) -> str:
+    """Return a message of the core for users: see `text_for_programs()`."""
+    return text_for_programs(message, NAMES)
 
 
 def _inner(name: str, value: Any, rename: Any) -> Any:  # noqa: ANN401  any value

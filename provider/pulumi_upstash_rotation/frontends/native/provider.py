@@ -44,11 +44,11 @@ from pulumi_upstash_rotation.values import UNKNOWN, Unknown, has_unknown
 
 from . import functions, wire
 from .diffs import detailed_diff
-from .names import NAMES, camel, text_for_programs, to_camel, to_snake
+from .names import camel, for_programs, to_camel, to_snake
 from .session import Row, Session, Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from google.protobuf.struct_pb2 import Struct
 
@@ -199,8 +199,8 @@ class NativeProvider(ResourceProviderServicer):
     ) -> provider_pb2.DiffResponse:
         """Return whether an update would do something, and which inputs are the reason."""
         response = provider_pb2.DiffResponse
-        if session.is_refresh(request.urn):  # it only compares what was with what is
-            return response(changes=response.DIFF_UNKNOWN)
+        if session.is_refresh(request.urn):  # it shows what the read has found, not what is due
+            return _diff_of_refresh(session.changed(request.urn))
         handler, arguments = _handler(request.urn), _arguments(request.news)
         outputs = _outputs(request.olds)
         diff = handler.diff(outputs, arguments, _context(request, session))
@@ -271,6 +271,10 @@ class NativeProvider(ResourceProviderServicer):
                 inputs = wire.struct({"databaseId": request.id})
             arguments = _arguments(inputs)
             sent = _delivered(found.outputs, arguments, handler, operation.reporter)
+            stored = request.properties.fields
+            names = {*stored, *sent.fields} - {_DYNAMIC}
+            changed = [each for each in names if stored.get(each) != sent.fields.get(each)]
+            session.read(request.urn, changed)
             return provider_pb2.ReadResponse(id=found.id, properties=sent, inputs=inputs)
 
     @_guarded
@@ -383,11 +387,24 @@ def _config_problems(config: Mapping[str, Any]) -> list[RotationError]:
     return problems
 
 
+def _diff_of_refresh(changed: Collection[str]) -> provider_pb2.DiffResponse:
+    """Return the diff by which a refresh shows the outputs that its read has found changed."""
+    response = provider_pb2.DiffResponse
+    if not changed:
+        return response(changes=response.DIFF_NONE)
+    update = provider_pb2.PropertyDiff(kind=provider_pb2.PropertyDiff.UPDATE)
+    return response(
+        changes=response.DIFF_SOME,
+        diffs=changed,
+        detailedDiff=dict.fromkeys(changed, update),
+        hasDetailedDiff=True,
+    )
+
+
 def _checked(news: Struct, problems: list[RotationError]) -> provider_pb2.CheckResponse:
     # If a failure named its property, the engine would show the value, which may be secret.
     failures = [
-        provider_pb2.CheckFailure(reason=text_for_programs(str(problem), NAMES))
-        for problem in problems
+        provider_pb2.CheckFailure(reason=for_programs(str(problem))) for problem in problems
     ]
     return provider_pb2.CheckResponse(inputs=news, failures=failures)
 
@@ -446,7 +463,7 @@ def _fail(
     failure: Failure,
 ) -> None:
     """End a call with one line. The engine keeps the partial state, if there is one."""
-    message = text_for_programs(failure.message, NAMES)
+    message = for_programs(failure.message)
     if failure.partial:
         id_, outputs = failure.partial
         handler = _handler(request.urn)

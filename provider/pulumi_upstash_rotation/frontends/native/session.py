@@ -10,8 +10,10 @@ from pulumi_upstash_rotation.frontends.engine import log
 from pulumi_upstash_rotation.frontends.engine.runs import shared_run
 from pulumi_upstash_rotation.resources.seam import Run
 
+from .names import for_programs
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Session:
     run: Run = field(default_factory=Run, repr=False)
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
     _checked: set[str] = field(default_factory=set, repr=False)
+    _changed: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def belong_to(self, address: str) -> None:
@@ -37,6 +40,16 @@ class Session:
         with self._lock:
             if address and address != self.address:
                 self.address, self.run = address, shared_run(address)
+
+    def read(self, urn: str, changed: Collection[str]) -> None:
+        """Record which outputs of a resource a read has found changed."""
+        with self._lock:
+            self._changed[urn] = tuple(sorted(changed))
+
+    def changed(self, urn: str) -> tuple[str, ...]:
+        """Return the outputs that the last read has found changed."""
+        with self._lock:
+            return self._changed.pop(urn, ())
 
     def checked(self, urn: str) -> None:
         """Record that the engine has checked a resource."""
@@ -61,11 +74,11 @@ class Row:
 
     def info(self, message: str) -> None:
         """Show progress or a reason."""
-        log.show("info", message, self.urn, self.address)
+        log.show("info", for_programs(message), self.urn, self.address)
 
     def warning(self, message: str) -> None:
         """Show a problem that does not fail the operation."""
-        log.show("warning", message, self.urn, self.address)
+        log.show("warning", for_programs(message), self.urn, self.address)
 
 
 class Sessions:
