@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from types import ModuleType
+
+import pytest
 
 import pulumi_upstash_rotation
 
 
 def test_all_is_the_public_names_sorted() -> None:
-    public = [
-        name
-        for name, value in vars(pulumi_upstash_rotation).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    ]
-    assert pulumi_upstash_rotation.__all__ == sorted([*public, "__version__"])
+    names = [*pulumi_upstash_rotation._MODULES, "__version__"]
+    assert pulumi_upstash_rotation.__all__ == sorted(names)
+    assert dir(pulumi_upstash_rotation) == pulumi_upstash_rotation.__all__
+
+
+@pytest.mark.parametrize("name", pulumi_upstash_rotation.__all__)
+def test_every_public_name_can_be_loaded(name: str) -> None:
+    assert getattr(pulumi_upstash_rotation, name) is getattr(pulumi_upstash_rotation, name)
+
+
+def test_other_names_do_not_exist() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'RedisPassword'"):
+        _ = pulumi_upstash_rotation.RedisPassword
 
 
 def test_public_names_are_unchanged() -> None:

@@ -27,6 +27,7 @@ import psutil
 
 from pulumi_stack import Stack, accept_interrupts
 from pulumi_upstash_rotation import RedisPasswordRotation
+from pulumi_upstash_rotation.frontends.native.names import camel
 from upstash_emulator import Emulator
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ ROOT: Final = Path(__file__).parents[2]
 DATA: Final = ROOT / "docs" / "performance.json"
 IDEAL: Final = "naive with outputs"
 GOALS_DATABASES: Final = 64
+PLUGIN: Final = "plugin"
+IN_YAML: Final = "plugin in YAML"
 PROGRAMS: Final = {
     "none": "import pulumi\n",
     "naive": "from naive_rotation import NaiveRotation as Rotation\noptions = {{}}\n",
@@ -47,6 +50,11 @@ PROGRAMS: Final = {
         "from pulumi_upstash_rotation import RedisPasswordRotation as Rotation\n"
         "options = {{'verify': {verify}}}\n"
     ),
+    PLUGIN: (
+        "from naive_rotation import PluginRotation as Rotation\n"
+        "options = {{'verify': {verify}, 'outputs': {plugin_outputs}}}\n"
+    ),
+    IN_YAML: "",
 }
 RESET: Final = "password reset"
 USER: Final = "ACL user"
@@ -263,11 +271,50 @@ def goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
             "measured": round(results[case, step, "ours"].wall_seconds / naive, 2),
             "limit": round(ideal.wall_seconds / naive, 2) if ideal else None,
         }
-    alone, ours = imports(rounds)
+    yield from plugin_goals(results, rounds)
+    alone, ours = imports(rounds, "import pulumi", "import pulumi_upstash_rotation")
     yield {
         "goal": "`import pulumi_upstash_rotation` against `import pulumi`",
         "at_most": 1.15,
         "measured": round(ours / alone, 2),
+        "limit": None,
+    }
+
+
+def plugin_goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
+    """Yield the goals of the native plugin. Most are ratios to the dynamic provider."""
+    slow, fast = Case(GOALS_DATABASES, 0.3, parallel=64), Case(GOALS_DATABASES, 0.0)
+    fleet = f"{GOALS_DATABASES} databases"
+    for name, case, step, most, part, other in (
+        (f"plugin, {fleet}", fast, ROTATES, 0.75, "wall_seconds", "ours"),
+        (f"plugin, {fleet}", fast, UNCHANGED, 0.8, "wall_seconds", "ours"),
+        (f"plugin, {fleet}, bytes of the state", fast, ROTATES, 0.6, "kilobytes", "ours"),
+        (
+            f"plugin, {fleet}, API of 300 ms, `--parallel 64`, to the naive provider",
+            *(slow, ROTATES, 0.5, "wall_seconds", "naive"),
+        ),
+    ):
+        for kind in (PLUGIN, IN_YAML):
+            if (case, step, kind) in results:
+                ours = getattr(results[case, step, kind], part)
+                ratio = ours / getattr(results[case, step, other], part)
+                yield {
+                    "goal": f"{name.replace(PLUGIN, kind, 1)}: {step}",
+                    "at_most": most,
+                    "measured": round(ratio, 2),
+                    "limit": None,
+                }
+    alone, plugin = imports(
+        rounds,
+        "import pulumi, grpc",
+        # It prints its port as soon as it serves.
+        "import builtins, os\nfrom pulumi_upstash_rotation.frontends.native import main\n"
+        "builtins.print = lambda *_, **__: os._exit(0)\nmain.main()",
+    )
+    yield {
+        "goal": "start of the plugin against `import pulumi, grpc`",
+        "at_most": 1.2,
+        "measured": round(plugin / alone, 2),
         "limit": None,
     }
 
@@ -323,12 +370,29 @@ def run(kind: str, case: Case, upstash: Emulator, folder: Path) -> Iterator[tupl
     stack = Stack.create(project, folder / "stack", environment=environment)
     ids = [database.id for database in upstash.databases]
     outputs = list(RedisPasswordRotation.__annotations__)
-    program = {**PROGRAMS, **CONSUMED}[kind].format(verify=case.verify, outputs=outputs)
+    program = {**PROGRAMS, **CONSUMED}[kind].format(
+        verify=case.verify, outputs=outputs, plugin_outputs=[camel(name) for name in outputs]
+    )
     parallel = ("--parallel", str(case.parallel)) if case.parallel else ()
     for step, (release, command) in STEPS.items():
-        resources = RESOURCES.format(ids=ids, release=release) if kind != "none" else ""
-        (project / "__main__.py").write_text(program + resources)
+        if kind == IN_YAML:
+            (project / "Pulumi.yaml").write_text(in_yaml(ids, release, verify=case.verify))
+        else:
+            resources = RESOURCES.format(ids=ids, release=release) if kind != "none" else ""
+            (project / "__main__.py").write_text(program + resources)
         yield step, cost_of(stack, upstash, *command, *parallel)
+
+
+def in_yaml(ids: Iterable[str], release: int, *, verify: bool) -> str:
+    """Return a project that declares the plugin's resources in YAML, which is a kind of JSON."""
+    resources = {
+        f"r{id_}": {
+            "type": "upstash-rotation:RedisPasswordRotation",
+            "properties": {"databaseId": id_, "triggers": {"release": release}, "verify": verify},
+        }
+        for id_ in ids
+    }
+    return json.dumps({"name": "bench", "runtime": "yaml", "resources": resources})
 
 
 def cost_of(stack: Stack, upstash: Emulator, *command: str) -> Cost:
@@ -386,9 +450,8 @@ def megabytes_of(process: psutil.Process) -> float:
     return 0.0
 
 
-def imports(rounds: int) -> list[float]:
-    """Return how many seconds an import of Pulumi takes in a program of its own, and of ours."""
-    programs = ("import pulumi", "import pulumi_upstash_rotation")
+def imports(rounds: int, *programs: str) -> list[float]:
+    """Return how many seconds each of some short programs takes."""
     taken: dict[str, list[float]] = defaultdict(list)
     for _ in range(10 * rounds):
         for program in programs:

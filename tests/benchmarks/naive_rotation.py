@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import requests
-from pulumi import ResourceOptions
+from pulumi import CustomResource, ResourceOptions
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider, UpdateResult
 
 
@@ -50,6 +50,23 @@ class NaiveRotationWithOutputs(Resource):
             {**dict.fromkeys(outputs), **inputs},
             ResourceOptions(additional_secret_outputs=secret),
         )
+
+
+class PluginRotation(CustomResource):
+    """The native plugin's resource, as a generated SDK declares it."""
+
+    def __init__(
+        self,
+        name: str,
+        database_id: str,
+        triggers: dict[str, Any],
+        outputs: list[str],
+        *,
+        verify: bool,
+    ) -> None:
+        inputs = {"databaseId": database_id, "triggers": triggers, "verify": verify}
+        type_ = "upstash-rotation:index:RedisPasswordRotation"
+        super().__init__(type_, name, {**dict.fromkeys(outputs), **inputs})
 
 
 class EchoProvider(ResourceProvider):

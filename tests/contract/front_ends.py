@@ -459,7 +459,9 @@ class NativeFrontEnd:
     def _resource(self, id_: str, properties: struct_pb2.Struct) -> Observed:
         outputs, secret = _received(properties)
         return self._observed(
-            id=id_ or None, outputs=names.to_snake(outputs), secret=frozenset(map(names.snake, secret))
+            id=id_ or None,
+            outputs=names.to_snake(outputs),
+            secret=frozenset(map(names.snake, secret)),
         )
 
     def _observed(self, **facts: Any) -> Observed:

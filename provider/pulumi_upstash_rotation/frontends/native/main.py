@@ -67,8 +67,7 @@ def _serve(grpc, provider, address: str | None) -> int:  # type: ignore[no-untyp
     if address:
         end_with_engine(address)
     print(port, flush=True)  # noqa: T201  the engine reads it
-    while not ended.wait(3600):
-        pass
+    ended.wait()
     servicer.cancel_all()
     server.stop(GRACE_SECONDS).wait(GRACE_SECONDS)
     sys.stdout.flush()
