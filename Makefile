@@ -57,7 +57,7 @@ bench: $(READY) ## Measure against a naive provider, with options such as ARGS="
 	@$(WITH_ENGINE) PYTHONPATH=tools \
 		python tests/benchmarks/bench.py $(ARGS)
 
-check: $(READY) ## Lint, check types and imports, and compare the generated parts of the documents
+check: $(READY) ## Lint, check types and imports, and compare what make generate writes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@$(BIN)/python tools/generate.py --check
@@ -78,7 +78,7 @@ audit: $(READY) ## Fail if a dependency has a known vulnerability
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-generate: $(READY) ## Write the parts of the documents that repeat code or data
+generate: $(READY) ## Write the plugin's schema and the parts of the documents that repeat code or data
 	@$(BIN)/python tools/generate.py
 
 $(DOCS_READY): $(READY)

@@ -132,6 +132,8 @@ def outputs(class_name: str) -> str:
     rows = []
     for name, annotation, text in fields(public_class(class_name)):
         if "Output" in (type_ := ast.unparse(annotation)) and not type_.startswith("dict"):
+            if not text:
+                raise ValueError(f"{class_name}: {name} has no docstring")
             secret = "yes" if "Secret" in text else ""
             rows.append((f"`{name}`", plain_type(annotation), secret, sentences(text)[0]))
     return table(("output", "type", "secret", "meaning"), rows)

@@ -362,7 +362,7 @@ class NativeFrontEnd:
             response, observed = self._call("Check", request)
         if response is None:
             return observed
-        assert response.inputs == news
+        assert native.wire.plain(response.inputs) == native.wire.plain(news)
         for failure in response.failures:
             assert not failure.property  # the engine would print its value
         problems = tuple(_with_core_name(each.reason) for each in response.failures)

@@ -104,14 +104,14 @@ class NativeProvider(ResourceProviderServicer):
         self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
         """Start a session of an engine."""
-        self._sessions.new(context.peer(), request.engine_address)
+        self._sessions.start(context.peer(), request.engine_address)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
 
     def Attach(  # noqa: N802
         self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext
     ) -> Empty:
         """Take the address of an engine that did not start this process."""
-        self._sessions.of(context.peer()).belong_to(request.address)
+        self._sessions.start(context.peer(), request.address)
         return Empty()
 
     def GetPluginInfo(  # noqa: N802
@@ -191,7 +191,7 @@ class NativeProvider(ResourceProviderServicer):
         except ConfigurationError as error:
             problems.append(error)
         session.checked(request.urn)
-        return _checked(request.news, problems)
+        return _checked(request.news, problems, _secret_inputs(_type(request.urn)))
 
     @_guarded
     def Diff(  # noqa: N802
@@ -199,7 +199,8 @@ class NativeProvider(ResourceProviderServicer):
     ) -> provider_pb2.DiffResponse:
         """Return whether an update would do something, and which inputs are the reason."""
         response = provider_pb2.DiffResponse
-        if session.is_refresh(request.urn):  # it shows what the read has found, not what is due
+        if not session.was_checked(request.urn) and request.news == request.old_inputs:
+            # A refresh shows what its read has found, not what is due.
             return _diff_of_refresh(session.changed(request.urn))
         handler, arguments = _handler(request.urn), _arguments(request.news)
         outputs = _outputs(request.olds)
@@ -261,13 +262,13 @@ class NativeProvider(ResourceProviderServicer):
     ) -> provider_pb2.ReadResponse:
         """Return a resource as it is now, for a refresh, an import or `get()`."""
         handler, inputs = _handler(request.urn), request.inputs
-        first = "schemaVersion" not in request.properties.fields
+        outputs = _outputs(request.properties)
         with self._slots.one():
             operation = _operation(request, session)
-            found = handler.read(request.id, _outputs(request.properties), operation)
+            found = handler.read(request.id, outputs, operation)
             if found is None:
                 return provider_pb2.ReadResponse()
-            if first:
+            if "schema_version" not in outputs:  # an import, or `get()`
                 inputs = wire.struct({"databaseId": request.id})
             arguments = _arguments(inputs)
             sent = _delivered(found.outputs, arguments, handler, operation.reporter)
@@ -325,13 +326,18 @@ def schema() -> dict[str, Any]:
     return {**json.loads(text), "version": plugin_version()}
 
 
+def _type(urn: str) -> str:
+    """Return the type in a URN: `urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME`."""
+    return urn.split("::")[2].rpartition("$")[2]
+
+
 def _handler(urn: str) -> Handler:
     """Return the handler of the resource with a URN.
 
     Raises:
         RotationError: The package has no such resource.
     """
-    type_ = urn.split("::")[2].rpartition("$")[2]
+    type_ = _type(urn)
     name = type_.rpartition(":")[2]
     with contextlib.suppress(KeyError):
         return handler_of(_HANDLERS.get(name, name))
@@ -401,12 +407,26 @@ def _diff_of_refresh(changed: Collection[str]) -> provider_pb2.DiffResponse:
     )
 
 
-def _checked(news: Struct, problems: list[RotationError]) -> provider_pb2.CheckResponse:
+@functools.cache
+def _secret_inputs(type_: str) -> frozenset[str]:
+    """Return the inputs of a resource that are secret by the schema."""
+    properties = schema()["resources"][type_]["inputProperties"]
+    return frozenset(name for name, each in properties.items() if each.get("secret"))
+
+
+def _checked(
+    news: Struct, problems: list[RotationError], secret: Collection[str] = ()
+) -> provider_pb2.CheckResponse:
+    """Return the inputs, those with these names as secrets, and what is wrong with them."""
+    inputs = provider_pb2.CheckResponse(inputs=news).inputs
+    for name in secret:
+        if name in inputs.fields:
+            wire.make_secret(inputs.fields[name])
     # If a failure named its property, the engine would show the value, which may be secret.
     failures = [
         provider_pb2.CheckFailure(reason=for_programs(str(problem))) for problem in problems
     ]
-    return provider_pb2.CheckResponse(inputs=news, failures=failures)
+    return provider_pb2.CheckResponse(inputs=inputs, failures=failures)
 
 
 def _next_rotation(outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -444,7 +464,9 @@ def _delivered(
     """Return outputs that Pulumi can store for sure. The call has done its work, so it must end."""
 
     def send(kept: Mapping[str, Any]) -> Struct:
-        return _properties(kept, arguments, handler)
+        made = _properties(kept, arguments, handler)
+        made.SerializeToString()  # as gRPC will do it
+        return made
 
     sent = deliver(outputs, handler.essential, send, row.warning)
     return flat(outputs, handler) if sent is None else sent

@@ -56,13 +56,12 @@ class Session:
         with self._lock:
             self._checked.add(urn)
 
-    def is_refresh(self, urn: str) -> bool:
-        """Return whether a diff belongs to a refresh. Only that one has no check before it."""
+    def was_checked(self, urn: str) -> bool:
+        """Return whether the engine has checked a resource since the last diff of it."""
         with self._lock:
-            if urn not in self._checked:
-                return True
+            checked = urn in self._checked
             self._checked.discard(urn)
-            return False
+            return checked
 
 
 @dataclass(frozen=True)
@@ -106,13 +105,19 @@ class Sessions:
             session.belong_to(self._address)
         return session
 
-    def new(self, peer: str, address: str = "") -> Session:
-        """Return a new session for a connection that an engine has just made."""
-        session = Session()
+    def start(self, peer: str, address: str) -> None:
+        """Start the session of a connection that an engine has just made.
+
+        Args:
+            peer: The address of the connection. A later engine may have the same one.
+            address: The engine's own address. Empty if it is not known.
+        """
+        address = address or self._address or ""
         with self._lock:
-            self._by_peer[peer] = session
-        session.belong_to(address or self._address or "")
-        return session
+            session = self._by_peer.get(peer)
+            if session is None or session.address != address:
+                session = self._by_peer[peer] = Session()
+        session.belong_to(address)
 
     def all(self) -> list[Session]:
         """Return all sessions."""

@@ -65,13 +65,24 @@ def struct(properties: Mapping[str, Any], secret: Collection[str] = ()) -> Struc
     """
     made = Struct()
     for name, value in properties.items():
-        target = made.fields[name]
-        if name in secret and value is not None and not isinstance(value, Unknown):
-            inner = target.struct_value.fields
-            inner[SIGNATURE_KEY].string_value = _SECRET
-            target = inner["value"]
-        _fill(target, value)
+        _fill(made.fields[name], value)
+        if name in secret:
+            make_secret(made.fields[name])
     return made
+
+
+def make_secret(value: Value) -> None:
+    """Mark a value as secret, unless it is one, is null or is not known yet."""
+    if _plain(value) is None or isinstance(_plain(value), Unknown):
+        return
+    fields = value.struct_value.fields if value.HasField("struct_value") else {}
+    if fields and fields.get(SIGNATURE_KEY) == Value(string_value=_SECRET):
+        return
+    clear = Value()
+    clear.CopyFrom(value)
+    value.Clear()
+    value.struct_value.fields[SIGNATURE_KEY].string_value = _SECRET
+    value.struct_value.fields["value"].CopyFrom(clear)
 
 
 def _fill(target: Value, value: object) -> None:
