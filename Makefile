@@ -1,7 +1,7 @@
 # `make demo` and `make test` install what they need. Nothing else has to run first.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help setup demo test unit coverage soak check workflows audit format generate docs picture plots chaos bench env build release-notes clean
+.PHONY: help setup hosts demo test unit coverage soak check workflows audit format generate docs picture plots chaos bench env build release-notes clean
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo "$$p"; exit; }; done)
@@ -15,10 +15,12 @@ ENGINE = "$$($(BIN)/python tools/pulumi_engine.py)"
 # Some tests need a redis-server that serves TLS itself. The tool prints a folder for PATH. It prints
 # nothing if the redis-server on PATH serves TLS. Without TLS those tests fail, and all other tests run.
 REDIS = "$$($(BIN)/python tools/redis_with_tls.py)"
+# Programs in YAML, TypeScript and Go need more. The tool prints folders for PATH, or nothing if all is on PATH.
+HOSTS = "$$(PATH="$$engine:$$PATH" $(BIN)/python tools/pulumi_hosts.py $(1))"
 WITH_ENGINE = engine=$(ENGINE) && PATH="$(BIN):$$engine:$$PATH"
 # One more worker than processors, because end-to-end tests also wait.
-PYTEST = engine=$(ENGINE) || exit 1; redis=$(REDIS); \
-	PATH="$(BIN):$$engine$${redis:+:$$redis}:$$PATH" python -m pytest --dist worksteal \
+PYTEST = engine=$(ENGINE) || exit 1; redis=$(REDIS); $(if $(NEEDS_HOSTS),hosts=$(HOSTS);) \
+	PATH="$(BIN):$$engine$${redis:+:$$redis}$${hosts:+:$$hosts}:$$PATH" python -m pytest --dist worksteal \
 	--numprocesses "$$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')"
 
 # Tests that need no engine.
@@ -34,9 +36,13 @@ $(READY): pyproject.toml emulator/pyproject.toml constraints.txt tools/make_venv
 	@sh tools/make_venv.sh "$(PYTHON)" "$(VENV)"
 	@touch $@
 
+hosts: $(READY) ## Print folders for PATH: what programs in YAML, TypeScript and Go need beside the engine
+	@engine=$(ENGINE) && hosts=$(HOSTS) && echo "$$engine$${hosts:+:$$hosts}"
+
 demo: $(READY) ## Rotate a real Redis password with a real `pulumi up`, without an account
 	@$(WITH_ENGINE) python tools/demo.py
 
+test soak: NEEDS_HOSTS := yes
 test: $(READY) ## Run the tests, with a small sample of the slow ones
 	@$(PYTEST) -m "not soak" $(ARGS)
 
@@ -97,8 +103,9 @@ plots: $(DOCS_READY) ## Draw the plots of the measurements
 	@$(BIN)/python tools/plots.py
 
 env: $(READY) ## Print the exports for your shell: eval "$$(make -s env)"
-	@engine=$(ENGINE) && printf 'export VIRTUAL_ENV="%s"\nexport PATH="%s:%s:$$PATH"\n' \
-		"$(CURDIR)/$(VENV)" "$(BIN)" "$$engine"
+	@engine=$(ENGINE) && hosts=$(call HOSTS,--cached) && \
+		printf 'export VIRTUAL_ENV="%s"\nexport PATH="%s:%s:$$PATH"\n' \
+		"$(CURDIR)/$(VENV)" "$(BIN)" "$$engine$${hosts:+:$$hosts}"
 
 # The addresses of the repository and of its maintainers are not known yet: see RELEASING.md.
 NOT_KNOWN_YET := AuthorEmail,Url

@@ -1,13 +1,10 @@
-"""Arguments, outputs and their descriptions, read from the code without Pulumi."""
+"""Arguments, outputs and their descriptions, read from the code without running it."""
 
 from __future__ import annotations
 
 import ast
-import importlib
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,21 +13,6 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "provider" / "pulumi_upstash_rotation"
 PROGRAM: Final = PACKAGE / "frontends" / "program"
-
-
-def core(*names: str) -> list[ModuleType]:
-    """Import modules of the package that need no library. Its `__init__` would load Pulumi."""
-    package = ModuleType(PACKAGE.name)
-    package.__path__ = [str(PACKAGE)]
-    mine = [name for name in sys.modules if name.split(".")[0] == PACKAGE.name]
-    loaded = {name: sys.modules.pop(name) for name in mine}
-    sys.modules[PACKAGE.name] = package
-    try:
-        return [importlib.import_module(f"{PACKAGE.name}.{name}") for name in names]
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE.name]:
-            del sys.modules[name]
-        sys.modules.update(loaded)
 
 
 class Definition(NamedTuple):

@@ -23,7 +23,6 @@ from definitions import (
     Definition,
     arguments,
     class_in,
-    core,
     fields,
     function_in,
     method,
@@ -31,6 +30,14 @@ from definitions import (
     public_class,
     section,
 )
+
+# None of these loads a library.
+from pulumi_upstash_rotation.frontends.native.names import camel, text_for_programs
+from pulumi_upstash_rotation.resources.redis_acl_user import inputs as acl
+from pulumi_upstash_rotation.resources.redis_acl_user import state as acl_state
+from pulumi_upstash_rotation.resources.redis_password_rotation import inputs as rotation_inputs
+from pulumi_upstash_rotation.resources.redis_password_rotation import state as rotation_state
+from pulumi_upstash_rotation.upstash.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -42,23 +49,15 @@ SMALL_INTEGERS: Final = ("port",)
 """Integers of the API that have 32 bits. In C# and Java an `integer` of a schema has no more."""
 TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 
-_rotation, _acl, _rotation_state, _acl_state, _settings, _names = core(
-    "resources.redis_password_rotation.inputs",
-    "resources.redis_acl_user.inputs",
-    "resources.redis_password_rotation.state",
-    "resources.redis_acl_user.state",
-    "upstash.settings",
-    "frontends.native.names",
-)
 _API: Final = {each.name for each in fields(class_in("Database", PACKAGE / "upstash/database.py"))}
 _MAY_BE_ABSENT: Final = _API - {"database_id"} | {"rest_url", "extra_attributes"}
 """Outputs of a rotation that the API may leave out, or a state that is too large."""
 _NAMES: Final = {
     *("depends_on", "retain_on_delete", "deleted_with"),  # options of Pulumi
-    *_rotation.CHECKS,
-    *_acl.TOKEN_CHECKS,
-    *_acl.USER_CHECKS,
-    *_acl.RETIREMENT_CHECKS,
+    *rotation_inputs.CHECKS,
+    *acl.TOKEN_CHECKS,
+    *acl.USER_CHECKS,
+    *acl.RETIREMENT_CHECKS,
     *(each.name for each in fields(public_class("RedisPasswordRotation"))),
 }
 """Names that descriptions hold."""
@@ -80,7 +79,7 @@ def document() -> dict[str, Any]:
         "license": _project("license"),
         "config": {"variables": config},
         "provider": {
-            "description": _description(_settings.Settings.__doc__),
+            "description": _description(Settings.__doc__ or ""),
             "inputProperties": config,
         },
         "types": {_token(name): each for name, each in _types().items()},
@@ -104,12 +103,12 @@ def document() -> dict[str, Any]:
 
 
 def _config() -> Iterator[tuple[str, dict[str, Any]]]:
-    described = _attributes(_settings.Settings)
-    for each in dataclasses.fields(_settings.Settings):
+    described = _attributes(Settings)
+    for each in dataclasses.fields(Settings):
         default = "" if each.default is dataclasses.MISSING else f" `{each.default}` by default."
         variable = f" Environment variable: `UPSTASH_{each.name.upper()}`."
         definition = _definition(each, described[each.name] + default + variable)
-        yield _names.camel(each.name), _property(definition, secret=not each.repr)
+        yield camel(each.name), _property(definition, secret=not each.repr)
 
 
 def _types() -> dict[str, dict[str, Any]]:
@@ -126,29 +125,31 @@ def _types() -> dict[str, dict[str, Any]]:
 
 def _resources() -> dict[str, dict[str, Any]]:
     """Return the resources. Those of an ACL user are the parts of the component."""
-    secret = _acl_state.SECRET_OUTPUTS
+    secret = acl_state.SECRET_OUTPUTS
     return {
         "RedisPasswordRotation": _resource(
             "RedisPasswordRotation",
-            _inputs("RedisPasswordRotation.__init__", _rotation.CHECKS, _rotation.DeclaredInputs),
-            _rotation_state.SECRET_IN_STATE,
+            _inputs(
+                "RedisPasswordRotation.__init__",
+                rotation_inputs.CHECKS,
+                rotation_inputs.DeclaredInputs,
+            ),
+            rotation_state.SECRET_IN_STATE,
             _MAY_BE_ABSENT,
         ),
         "RedisAclToken": _resource(
             "_Token",
-            _inputs("RedisAclUser.__init__", _acl.TOKEN_CHECKS, _acl.DeclaredToken),
+            _inputs("RedisAclUser.__init__", acl.TOKEN_CHECKS, acl.DeclaredToken),
             secret,
         ),
         "RedisAclUser": _resource(
             "_User",
-            _inputs("RedisAclUser.__init__", _acl.USER_CHECKS, _acl.DeclaredUser),
+            _inputs("RedisAclUser.__init__", acl.USER_CHECKS, acl.DeclaredUser),
             secret,
         ),
         "RedisAclTokenRetirement": _resource(
             "RedisAclRetirement",
-            _inputs(
-                "RedisAclUser.retire_previous", _acl.RETIREMENT_CHECKS, _acl.DeclaredRetirement
-            ),
+            _inputs("RedisAclUser.retire_previous", acl.RETIREMENT_CHECKS, acl.DeclaredRetirement),
             secret,
         ),
     }
@@ -191,12 +192,12 @@ def _resource(
     return {
         **_described(class_),
         "inputProperties": {
-            _names.camel(name): _property(
+            camel(name): _property(
                 each.definition, secret=each.secret, willReplaceOnChanges=name in ADDRESS
             )
             for name, each in inputs.items()
         },
-        "requiredInputs": [_names.camel(name) for name, each in inputs.items() if each.required],
+        "requiredInputs": [camel(name) for name, each in inputs.items() if each.required],
         **_object(_outputs(class_, inputs), secret, absent),
         # It takes over the state of the dynamic resource.
         "aliases": [{"type": f"pulumi-python:dynamic/{alias['module']}:{alias['name']}"}],
@@ -243,7 +244,7 @@ def _functions() -> dict[str, dict[str, Any]]:
             **_described(read),
             "inputs": _object([database_id]),
             "outputs": _object(
-                [database_id, *database], _rotation_state.SECRET_OUTPUTS, _MAY_BE_ABSENT
+                [database_id, *database], rotation_state.SECRET_OUTPUTS, _MAY_BE_ABSENT
             ),
         },
         "listDatabases": {
@@ -271,7 +272,7 @@ def _object(
     """
     properties, required = {}, []
     for each in definitions:
-        name = _names.camel(each.name)
+        name = camel(each.name)
         properties[name] = _property(each, secret=each.name in secret)
         if each.name not in absent and "None" not in ast.unparse(each.annotation):
             required.append(name)
@@ -336,7 +337,7 @@ def _description(docstring: str) -> str:
     text = re.sub(r"\bNone (?=if|for|once|without)", "Absent ", text).replace(
         "is None", "is absent"
     )
-    return str(_names.text_for_programs(text, _NAMES))
+    return text_for_programs(text, _NAMES)
 
 
 def _project(name: str) -> Any:  # noqa: ANN401  a text or a list

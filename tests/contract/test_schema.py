@@ -45,7 +45,7 @@ INTERNAL: Final = {
     "RedisPasswordRotation": {
         *("pending_rotation", "pending_triggers", "pending_applied", "pending_after_late_read"),
         *("earlier_fingerprints", "displaced_fingerprints", "engine_inputs_stale"),
-        *("rotate_on_delete", "schema_version"),
+        *("rotate_on_delete", "imported", "schema_version"),
     },
     "RedisAclToken": {
         *("admin_token", "triggers", "adopted", "token_removed_outside"),

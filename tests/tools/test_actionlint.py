@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import actionlint
-from pulumi_engine import EngineUnavailableError
+from user_cache import UnavailableError
 
 FAKE_GO = """\
 #!{python}
@@ -55,7 +55,7 @@ def test_a_machine_without_go_gets_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def find_none(*_: object, **__: object) -> str:
-        raise EngineUnavailableError("Go is missing")
+        raise UnavailableError("Go is missing")
 
     monkeypatch.setattr(actionlint, "find_go", find_none)
     assert actionlint.main("actionlint") == 1

