@@ -118,7 +118,11 @@ def _any_account(operation: Any, before: state.State) -> None:
         raise ResponseStatusError("it is there", status=404)
 
 
-def _revoke_without_comparison(operation: Any, before: state.State) -> None:
+def _by_the_api(operation: Any, _outputs: Any, before: state.State) -> None:
+    databases.confirm_deletion(operation, before)
+
+
+def _revoke_without_comparison(operation: Any, _outputs: Any, before: state.State) -> None:
     operation.account.api.reset_password(before.database_id)
 
 
@@ -185,6 +189,10 @@ def _indeterminate(*_: object) -> Reconciliation:
 def _rotate_with(**fixed: bool) -> Callable[..., Any]:
     real = changes._rotate
     return lambda *args, **options: real(*args, **{**options, **fixed})
+
+
+def _recovering_nothing(*args: Any, **_options: bool) -> Any:
+    return _RESET(*args)
 
 
 def _not_more(earlier: Any, *_: str) -> tuple[str, ...]:
@@ -376,6 +384,51 @@ _LATE_UNKNOWN: Final = Plan(
 )
 """A pending rotation, and a late read of a password that its resource has never known."""
 
+_RECOVERED: Final = Plan(
+    steps=(
+        _FIRST,
+        Step(
+            "up",
+            resets=(Fault("closed", applied=True),),
+            reads=(Fault("shape", shape="without credentials"),),
+        ),
+    ),
+)
+"""A rotation that has happened, and a lost reset that should only recover it."""
+
+_ADOPTED_LATE: Final = Plan(
+    arguments=(("rotate_on_create", False),),
+    steps=(
+        Step(
+            "up",
+            events=("a user resets in the console",),
+            reads=(Fault("stale", by=1),),
+        ),
+        Step("up", ("new release",), resets=(Fault("closed", times=3),)),
+        Step("up", ("verify off",), reads=(Fault("stale", by=1),)),
+    ),
+)
+"""An adoption after a late read, which a login refutes, and later the same late read."""
+
+_DENIED: Final = Plan(
+    steps=(
+        Step("up"),
+        Step("refresh", reads=(Fault("status", 404),), lists=(Fault("shape", shape="empty"),)),
+    ),
+)
+"""An API that denies a database twice, while it accepts logins."""
+
+_SIBLINGS: Final = Plan(
+    arguments=(("rotate_on_delete", True),),
+    steps=(
+        Step("up"),
+        Step("up --target", ("rename, and adopt",)),
+        Step("up", ("move to the other database",), data_plane="late"),
+    ),
+)
+"""Two resources with one password, whose deletions reset it while the database is late."""
+
+_RESET: Final = operations.reset
 _WITH_PENDING: Final = changes.with_pending
 _DECIDE: Final = changes.decide
 
@@ -408,7 +461,13 @@ SAFEGUARDS: Final = (
             _replace(databases, "confirm_deletion", _nothing),
         ),
     ),
+    Safeguard(
+        "... and no login refutes it",
+        _replace(operations, "confirm_deletion", _by_the_api),
+        _DENIED,
+    ),
     Safeguard("a deletion sees what is declared", _run_without("declared")),
+    Safeguard("... and what it has reset", _run_without("rotated"), _SIBLINGS),
     Safeguard("a deletion sees what failed", _run_without("failed")),
     Safeguard(
         "a deletion compares first", _replace(operations, "revoke", _revoke_without_comparison)
@@ -508,6 +567,12 @@ SAFEGUARDS: Final = (
         "a read that a login refutes proves nothing",
         _replace(changes, "remember", _not_more),
         _REJECTED_TWICE,
+    ),
+    Safeguard("... nor later", _replace(changes, "remember", _not_more), _ADOPTED_LATE),
+    Safeguard(
+        "a reset that only recovers another believes a login",
+        _replace(operations, "reset", _recovering_nothing),
+        _RECOVERED,
     ),
 )
 """All of them."""

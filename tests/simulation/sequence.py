@@ -499,7 +499,8 @@ class Sequence(Judge):
             return
         if made.outputs is None:
             self.expect(
-                not self.world.exists[made.database], "a refresh forgets a database that exists"
+                not self.world.exists[made.database] or self._seems_deleted(made),
+                "a refresh forgets a database that exists",
             )
             return
         live = self.world.live(made.database)
@@ -565,7 +566,7 @@ class Sequence(Judge):
         can_ask = stored is not None and world.step.data_plane == "reachable"
         if made.warnings and (declared or not can_ask):
             return
-        if not world.exists[number] or not mine or misled:
+        if not world.exists[number] or not mine or misled or self._seems_deleted(made):
             return
         if _certain(made):
             return
@@ -688,6 +689,26 @@ class Sequence(Judge):
                 if not applied:
                     known.add(call.shown)
         return False
+
+    def _seems_deleted(self, made: Made) -> bool:
+        """Return whether the API denied a database twice, and no login could refute that.
+
+        Only a login with the live password does. A rejection may come from a host that serves many
+        databases.
+        """
+        step, gets = self.world.step, [call for call in made.calls if call.operation == "get"]
+        denied = bool(
+            step.condition in ("normal", "a suspended database")
+            and gets
+            and gets[-1].fault == "status 404"
+            and made.calls[-1].operation == "list"
+            and made.calls[-1].fault
+        )
+        stored = index_of(str(made.before.outputs.get("password"))) if made.before else None
+        late = step.data_plane == "late"
+        accepted = self.world.at_first[made.database] if late else made.live_before
+        answers = step.data_plane != "unreachable" and stored == accepted
+        return denied and not answers
 
     def _could_log_in(self, made: Made) -> bool:
         """Return whether a login could decide about what a call has read."""

@@ -262,10 +262,10 @@ class World:
     def _serve_list(self, user: str, fault: Fault | None) -> Response | Exception:
         words = str(fault) if fault else ""
         self._note("list", 0, fault=words, success=fault is None)
+        mine = (0, 1) if user == OURS else (2,)
+        listed = encode([database_body(each, None) for each in mine if self.exists[each]])
         if fault is None or fault.kind == "stale":
-            mine = (0, 1) if user == OURS else (2,)
-            listed = [database_body(each, None) for each in mine if self.exists[each]]
-            return Response(200, encode(listed))
+            return Response(200, listed)
         match fault.kind:
             case "closed":
                 return requests.ConnectionError(ProtocolError("Connection aborted."))
@@ -274,7 +274,7 @@ class World:
             case "broken off":
                 return Response(200, b'[{"database_id": "', broken=True)
             case "drips":
-                return Response(200, b"[]", drips=self)
+                return Response(200, listed, drips=self)
         return Response(200, b"[]" if fault.shape == "empty" else b'{"not": "a list"}')
 
     def _refusal(self, operation: str, database: int, user: str) -> Response | None:
@@ -318,11 +318,11 @@ class World:
         self.strike("verify")
         condition = self.step.data_plane
         password = database.credentials.password
-        if condition == "unreachable" or not password:
+        number = DATABASES.index(database.database_id)
+        if condition == "unreachable" or not password or not self.exists[number]:
             self.verified.append(False)
             self.seconds += timeout_seconds
             return Verification(verified=False, message="not verified: Redis was not reachable")
-        number = DATABASES.index(database.database_id)
         live = self.live(number)
         if condition == "late" and live > self.at_first[number]:
             live = self.at_first[number]

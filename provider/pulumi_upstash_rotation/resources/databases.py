@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 SUSPENDED: Final = "suspended"
 """The API's state of a database that cannot be used or reset."""
+NOT_DELETED: Final = (
+    "the state has not changed. Check the account and the API's URL. If the database is "
+    "deleted, remove the resource with `pulumi state delete`"
+)
 _DATABASE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -50,18 +54,14 @@ def confirm_deletion(operation: Operation, known: KnownDatabase) -> None:
     Raises:
         ApiError: It may still exist. Nothing has changed.
     """
-    way_out = (
-        "the state has not changed. Check the account and the API's URL. If the database is "
-        "deleted, remove the resource with `pulumi state delete`"
-    )
     missing = f"{known.label} was not found (404)"
     api = operation.account.api
     databases = api.list_databases()
     if any(each.database_id.casefold() == known.database_id.casefold() for each in databases):
-        raise ApiError(f"{missing}, but the list of databases has it", way_out)
+        raise ApiError(f"{missing}, but the list of databases has it", NOT_DELETED)
     owners = {each.customer_id.casefold() for each in databases if each.customer_id}
     if (known.customer_id or "").casefold() not in (owners or {api.user.casefold()}):
         owner = f"the account {known.customer_id!r}" if known.customer_id else "an unknown account"
         raise ApiError(
-            f"{missing}. The state has it from {owner}, and this may be another", way_out
+            f"{missing}. The state has it from {owner}, and this may be another", NOT_DELETED
         )

@@ -29,7 +29,7 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
     to_outputs,
     with_pending,
 )
-from pulumi_upstash_rotation.resources.seam import Context, Diff, Resource, Run
+from pulumi_upstash_rotation.resources.seam import Context, Diff, Operation, Resource, Run
 from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
 from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason, RotationRecord
 from pulumi_upstash_rotation.upstash.database import parse_database
@@ -90,6 +90,13 @@ def update(
 
 def read(upstash: ScriptedUpstash, outputs: dict[str, Any]) -> Resource | None:
     return HANDLER.read(DATABASE_ID, outputs, upstash.operation())
+
+
+def answering(upstash: ScriptedUpstash, *verifications: Verification) -> Operation:
+    """Return what surrounds a call whose logins get these answers, in turn."""
+    operation, answers = upstash.operation(), iter(verifications)
+    account = replace(operation.account, verify=lambda *_, **__: next(answers))
+    return replace(operation, account=account)
 
 
 def summary(resource: Resource | None) -> Any:
@@ -227,6 +234,18 @@ def test_create_that_adopts_a_hidden_password_warns() -> None:
     made = create(upstash, rotate_on_create=False)
     assert summary(made) == (None, "adopted", 0, {})
     assert upstash.reporter.warnings == [f"the password of {LABEL} was adopted, but {NOT_RETURNED}"]
+
+
+def test_an_adoption_remembers_a_read_that_the_database_rejects() -> None:
+    """The same read, with a rotation pending, is then no new password."""
+    arguments = arguments_of(rotate_on_create=False)
+    late = ScriptedUpstash(get=[UNCHANGED, WITH_CREDENTIALS])
+    made = HANDLER.create(arguments, answering(late, REJECTED, ACCEPTED))
+    assert summary(made) == (MADE, "adopted", 0, {})
+    assert made.outputs["earlier_fingerprints"] == [fingerprint(DATABASE_ID, PREVIOUS)]
+    slow = ScriptedUpstash(get=WITH_CREDENTIALS)  # only the database was late
+    made = HANDLER.create(arguments, answering(slow, REJECTED, ACCEPTED))
+    assert "earlier_fingerprints" not in made.outputs
 
 
 def test_create_with_an_indeterminate_outcome_keeps_what_is_known() -> None:
@@ -462,6 +481,25 @@ def test_update_compares_no_read_with_one_that_the_database_rejects() -> None:
     assert summary(done) == (MADE, "trigger: a", 4, {"a": 3})
 
 
+@pytest.mark.parametrize(
+    ("login", "password"), [(ACCEPTED, "newer-canary"), (UNREACHABLE, MADE), (REJECTED, MADE)]
+)
+@pytest.mark.parametrize("applied", [True, False])
+def test_update_that_recovers_a_rotation_believes_a_login(
+    applied: bool, login: Verification, password: str
+) -> None:
+    """The rotation has happened, because the response said so or the stored password is dead.
+
+    So any live password will do that is not an earlier one.
+    """
+    upstash = ScriptedUpstash(reset=[LOST, WITH_CREDENTIALS], get=[DOCUMENTED, NEWER])
+    operation = answering(upstash, REJECTED, login, ACCEPTED)
+    pending = {**PENDING, "pending_applied": applied}
+    done = HANDLER.update(DATABASE_ID, pending, arguments_of({"a": 2}), operation)
+    assert summary(done) == (password, "trigger: a", 4, {"a": 2})
+    assert upstash.calls.count("reset") == (1 if login is ACCEPTED else 2)
+
+
 def test_update_counts_no_rotation_for_a_read_that_the_database_rejects() -> None:
     """The read was late. So what it returned may be older than the pending rotation."""
     upstash = ScriptedUpstash(reset=WITH_CREDENTIALS, get=NEWER, verification=REJECTED)
@@ -675,10 +713,20 @@ OTHER = {**DOCUMENTED, "database_id": "other"}
 
 
 @pytest.mark.parametrize("listed", [[], [OTHER]])
-def test_read_of_a_database_that_is_gone_finds_nothing(listed: Any) -> None:
-    upstash = ScriptedUpstash(get=GONE, listed=[listed])
+@pytest.mark.parametrize("login", [UNREACHABLE, REJECTED])
+def test_read_of_a_database_that_is_gone_finds_nothing(listed: Any, login: Verification) -> None:
+    upstash = ScriptedUpstash(get=GONE, listed=[listed], verification=login)
     assert read(upstash, STORED) is None
     assert upstash.calls == ["get", "list"]
+
+
+def test_read_believes_no_404_of_a_database_that_accepts_the_stored_password() -> None:
+    upstash = ScriptedUpstash(get=GONE, listed=[[]], verification=ACCEPTED)
+    with pytest.raises(ApiError, match="the state has not changed") as raised:
+        read(upstash, STORED)
+    assert "was not found (404), but accepts the stored password" in str(raised.value)
+    ((tried, previous, _),) = upstash.tried
+    assert (tried["password"], previous) == (PREVIOUS, {})
 
 
 @pytest.mark.parametrize(
@@ -760,11 +808,8 @@ def test_a_rejected_login_of_a_deletion_proves_nothing_where_the_default_user_is
 def test_a_second_read_after_a_rejected_one_is_completed_as_the_first_is() -> None:
     rejected = Verification(verified=False, message="rejected", rejected=True)
     bare = {"database_id": DATABASE_ID, **CREDENTIALS}
-    verifications = [rejected, ACCEPTED]
     upstash = ScriptedUpstash(reset={}, get=[UNCHANGED, WITH_CREDENTIALS, bare])
-    operation = upstash.operation()
-    account = replace(operation.account, verify=lambda *_, **__: verifications.pop(0))
-    made = HANDLER.create(arguments_of(), replace(operation, account=account))
+    made = HANDLER.create(arguments_of(), answering(upstash, rejected, ACCEPTED))
     assert made.outputs["redis_url"]
     assert made.outputs["customer_id"] == DOCUMENTED["customer_id"]
 
@@ -819,6 +864,15 @@ def test_tokens_that_the_response_to_a_reset_lacks_are_read() -> None:
         made = create(upstash).outputs
         assert (made["password"], made.get("rest_token")) == (MADE, None)
         assert upstash.calls == ["get", "reset", "get"]
+
+
+@pytest.mark.parametrize("response", [DOCUMENTED, UnreadableResponseError("odd")])
+def test_delete_leaves_a_password_that_another_deletion_has_made(response: Any) -> None:
+    """Two resources may hold one password, as after an adoption. The first reset revokes it."""
+    upstash, run = ScriptedUpstash(reset=response, get=UNCHANGED), Run()
+    for _ in range(2):
+        HANDLER.delete({**STORED, "rotate_on_delete": True}, upstash.operation(run=run))
+    assert upstash.calls == ["get", "reset"]
 
 
 def test_delete_leaves_a_password_that_the_program_reads_with_get() -> None:

@@ -437,7 +437,7 @@ def test_revoke_resets_the_stored_password_and_no_other(
         pending=pending,
         earlier=(fingerprint(DATABASE_ID, EARLIER),),
     )
-    revoke(upstash.operation(), state)
+    revoke(upstash.operation(), {}, state)
     # A password that is neither stored nor an earlier one may be that of the pending rotation.
     resets = resets or bool(pending and not warned)
     assert upstash.calls == ["get", "reset"][: 1 + resets]
@@ -449,9 +449,13 @@ GONE = DatabaseNotFoundError("x", status=404)
 
 
 def test_revoke_of_a_database_that_is_deleted_is_done() -> None:
-    upstash = ScriptedUpstash(get=GONE, listed=[[]])
-    revoke(upstash.operation(), replace(STORED, customer_id="example@upstash.com"))
+    upstash = ScriptedUpstash(get=GONE, listed=[[]], verification=UNREACHABLE)
+    state = replace(STORED, customer_id="example@upstash.com")
+    revoke(upstash.operation(), {}, state)
     assert upstash.calls == ["get", "list"]
+    lost = ScriptedUpstash(get=GONE, listed=[[]], verification=LIVE)
+    with pytest.raises(ApiError, match="but accepts the stored password"):
+        revoke(lost.operation(), {}, state)
 
 
 @pytest.mark.parametrize(
@@ -465,13 +469,13 @@ def test_revoke_of_a_database_that_is_deleted_is_done() -> None:
 def test_revoke_without_a_certain_answer_fails_and_stays_in_the_state(get: ApiError) -> None:
     upstash = ScriptedUpstash(get=get, listed=[[DOCUMENTED]])
     with pytest.raises(ApiError):
-        revoke(upstash.operation(), STORED)
+        revoke(upstash.operation(), {}, STORED)
     assert "reset" not in upstash.calls
 
 
 def test_revoke_with_an_unreadable_response_is_done() -> None:
     upstash = ScriptedUpstash(reset=UNREADABLE, get=WITH_CREDENTIALS)
-    revoke(upstash.operation(), STORED)
+    revoke(upstash.operation(), {}, STORED)
     assert upstash.calls == ["get", "reset"]
 
 
@@ -479,4 +483,4 @@ def test_revoke_with_an_unreadable_response_is_done() -> None:
 def test_revoke_with_any_other_error_raises_it(error: ApiError) -> None:
     upstash = ScriptedUpstash(reset=error, get=WITH_CREDENTIALS)
     with pytest.raises(type(error)):
-        revoke(upstash.operation(), STORED)
+        revoke(upstash.operation(), {}, STORED)

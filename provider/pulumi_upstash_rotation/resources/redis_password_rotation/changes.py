@@ -67,6 +67,7 @@ def create(inputs: KnownInputs, operation: Operation, kept: Kept) -> Resource:
 
 
 def _adopt(inputs: KnownInputs, decision: Decision, operation: Operation) -> Resource:
+    rejected: tuple[str, ...] = ()
     for attempt in range(MAX_SECOND_READS):
         operation.sleep(attempt)
         database = operation.account.api.get_database(inputs.database_id)
@@ -75,8 +76,10 @@ def _adopt(inputs: KnownInputs, decision: Decision, operation: Operation) -> Res
         )
         snapshot = Snapshot(database, record, rotate_on_delete=inputs.rotate_on_delete)
         verification = _verify(snapshot, Credentials(), inputs, operation)
+        adopted = snapshot.to_state().fingerprints
         if not _rejects(database, verification):
             break
+        rejected = remember(rejected, *adopted)
     else:
         problem = f"{database.label} rejects the password that the API returns"
         raise ApiError(problem, "nothing has changed. Run `pulumi up` again, or set verify=False")
@@ -85,7 +88,9 @@ def _adopt(inputs: KnownInputs, decision: Decision, operation: Operation) -> Res
             f"the password of {database.label} was adopted, but {operations.NOT_RETURNED}"
         )
     _warn(database, verification, operation)
-    return Resource(inputs.database_id, to_outputs(_with(snapshot, verification)))
+    earlier = tuple(each for each in rejected if each not in adopted)
+    done = replace(_with(snapshot, verification), earlier=earlier)
+    return Resource(inputs.database_id, to_outputs(done))
 
 
 def update(
@@ -123,7 +128,9 @@ def update(
             reason = reason or pending.reason
         # If the pending reset was applied and nothing else is due, the next one only recovers it.
         # It was if the password that it replaced is dead.
-        applied = pending.applied or (found is Reconciliation.SAME and rejected)
+        replaced, tried = state.credentials.password, latest.database.credentials.password
+        is_dead = rejected and not changed and tried == replaced and not pending.after_late_read
+        applied = pending.applied or bool(replaced and is_dead)
         done = RotationRecord(operation.now(), triggers=pending.triggers)
         applied = applied and not decide(inputs, done, now=operation.now()).rotate
     latest = replace(
@@ -181,7 +188,9 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
 
     keep(state)
     # The point of no return. From here on, whatever happens, the state gets one of the two.
-    rotated, state = operations.reset(operation, state, kept, keep)
+    rotated, state = operations.reset(
+        operation, state, kept, keep, recovers=applied and inputs.verify
+    )
     done = Snapshot(
         rotated.database,
         RotationRecord(operation.now(), before.record.count + 1, reason, inputs.triggers),

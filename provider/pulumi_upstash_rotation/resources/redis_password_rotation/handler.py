@@ -13,7 +13,6 @@ from pulumi_upstash_rotation.errors import (
     InvalidInputError,
     RotationError,
 )
-from pulumi_upstash_rotation.resources import databases
 from pulumi_upstash_rotation.resources.seam import Context, Diff, Operation, Resource
 from pulumi_upstash_rotation.resources.secured import secured
 from pulumi_upstash_rotation.rotation.decision import Decision, decide, decide_first
@@ -128,7 +127,7 @@ class RedisPasswordRotationHandler:
             database = operation.account.api.get_database(state.database_id, state.database_name)
         except DatabaseNotFoundError:
             if "schema_version" in outputs:  # a refresh, not an import or `get()`
-                databases.confirm_deletion(operation, state)
+                operations.confirm_deletion(operation, outputs, state)
                 return None
             problem = f"cannot read Redis database {id_!r}: the account has no such database (404)"
             raise DatabaseNotFoundError(problem, "nothing has changed", status=404) from None
@@ -197,7 +196,7 @@ class RedisPasswordRotationHandler:
                 "because the program still declares a rotation of this database"
             )
             return
-        operations.revoke(operation, state)
+        operations.revoke(operation, outputs, state)
 
 
 def _diff_of_import(inputs: DeclaredInputs, state: State, context: Context) -> Diff:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.errors import (
     ApiError,
@@ -23,10 +24,11 @@ from pulumi_upstash_rotation.rotation.record import Cause, Reason, RotationRecor
 from pulumi_upstash_rotation.upstash.credentials import Credentials
 from pulumi_upstash_rotation.values import Verification
 
+from .inputs import NAME
 from .state import Snapshot, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from pulumi_upstash_rotation.resources.seam import Operation
@@ -106,7 +108,12 @@ def check_can_be_reset(operation: Operation, database: Database, inputs: KnownIn
 
 
 def reset(
-    operation: Operation, before: State, kept: Kept, keep: Callable[[State], None]
+    operation: Operation,
+    before: State,
+    kept: Kept,
+    keep: Callable[[State], None],
+    *,
+    recovers: bool = False,
 ) -> tuple[Rotated, State]:
     """Reset a database's password. Return it with its new credentials, and the state before that.
 
@@ -119,13 +126,15 @@ def reset(
         before: The state just before, as the preflight read found it.
         kept: What the state must hold if this fails.
         keep: Called with the state before another reset, so that `kept` holds the pending rotation.
+        recovers: The reset only recovers an earlier one, which has certainly happened. So any
+            password that is live and not an earlier one will do.
 
     Raises:
         NewCredentialsUnknownError: The password has changed, and the new one is not known.
         IndeterminateOutcomeError: The password may have changed.
         ApiError: The password has not changed.
     """
-    rotated, before = _reset_until_known(operation, before, kept, keep)
+    rotated, before = _reset_until_known(operation, before, kept, keep, recovers=recovers)
     made = rotated.database.credentials.password
     if made and _is_new(before, made):
         return rotated, before
@@ -196,7 +205,12 @@ def _is_new(before: State, live: str) -> bool:
 
 
 def _reset_until_known(
-    operation: Operation, before: State, kept: Kept, keep: Callable[[State], None]
+    operation: Operation,
+    before: State,
+    kept: Kept,
+    keep: Callable[[State], None],
+    *,
+    recovers: bool,
 ) -> tuple[Rotated, State]:
     """Reset until a reset has certainly happened, at most `MAX_RESETS` times.
 
@@ -206,6 +220,7 @@ def _reset_until_known(
     | rejected           |                                      | this reset did not happen      |
     | any other, or none | a new one; the previous one is known | happened                       |
     | unreadable success | a new one                            | happened                       |
+    | any other, or none | a new one, which a login accepts     | the recovered one happened     |
     | any other, or none | any other case                       | indeterminate, so reset again  |
 
     A password is new if it is not the previous one, which a read before the reset returned, and
@@ -239,9 +254,9 @@ def _reset_until_known(
         )
         database = _read_or_none(operation, before)
         live = database.credentials.password if database else None
-        known = applied or before.credentials.password
         if database and live and _is_new(before, live):
-            if known:
+            known = applied or before.credentials.password
+            if known or (recovers and is_live(operation, database, before)):
                 return Rotated(database, was_read=True), before
             # It proves nothing. But it is from before the next reset, whatever it is.
             earlier = remember(before.earlier, fingerprint(before.database_id, live))
@@ -358,7 +373,24 @@ def _login(
     )
 
 
-def revoke(operation: Operation, state: State) -> None:
+def confirm_deletion(operation: Operation, outputs: Mapping[str, Any], state: State) -> None:
+    """Return only if a database that a read did not find is certainly deleted.
+
+    Both responses of an API that has lost sight of a database may be wrong. So it also logs in.
+
+    Raises:
+        ApiError: It may still exist. Nothing has changed.
+    """
+    from pulumi_upstash_rotation.upstash.database import parse_database
+
+    databases.confirm_deletion(operation, state)
+    stored = parse_database({**outputs, "database_id": state.database_id})
+    if _try_stored(operation, stored, state) is Reconciliation.SAME:
+        problem = f"{state.label} was not found (404), but accepts the stored password"
+        raise ApiError(problem, databases.NOT_DELETED)
+
+
+def revoke(operation: Operation, outputs: Mapping[str, Any], state: State) -> None:
     """Reset a database's password if it is the stored one. The stored password is then useless.
 
     It also resets the password that its own pending rotation may have made. Any other live password
@@ -371,7 +403,7 @@ def revoke(operation: Operation, state: State) -> None:
     try:
         database = _get(operation, state)
     except DatabaseNotFoundError:
-        databases.confirm_deletion(operation, state)
+        confirm_deletion(operation, outputs, state)
         return
     found = state.compare(database.credentials.password)
     unsure = found in (Reconciliation.INDETERMINATE, Reconciliation.EARLIER)
@@ -379,10 +411,9 @@ def revoke(operation: Operation, state: State) -> None:
     if unsure or tried is not Reconciliation.INDETERMINATE:
         found = tried
     if found is Reconciliation.SAME or (found is Reconciliation.CHANGED and state.pending):
-        try:
+        with contextlib.suppress(UnreadableResponseError):  # the API has applied the reset
             api.reset_password(state.database_id, state.database_name)
-        except UnreadableResponseError:
-            return  # the API has applied the reset
+        operation.run.rotated.add((NAME, state.database_id))
     elif found is not Reconciliation.CHANGED:
         operation.reporter.warning(
             f"the password of {state.label} was not reset although rotate_on_delete is True. The "
