@@ -20,7 +20,8 @@ from pulumi.runtime import rpc
 from pulumi_upstash_rotation.errors import PartialFailureError, RotationError
 from pulumi_upstash_rotation.frontends.dynamic import adapter, sdk
 from pulumi_upstash_rotation.frontends.engine import context, descriptors, log
-from pulumi_upstash_rotation.frontends.engine.failures import Failure, init_failed
+from pulumi_upstash_rotation.frontends.engine import outputs as engine_outputs
+from pulumi_upstash_rotation.frontends.engine.failures import Failure, init_failed, serialized
 from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES, deliverable
 from pulumi_upstash_rotation.provider import RedisPasswordRotationProvider
 from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS
@@ -300,7 +301,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Failure]:
 
     def fail_call(failure: Failure) -> None:
         if failure.partial:
-            init_failed(failure.message, *failure.partial)
+            id_, outputs = failure.partial
+            init_failed(failure.message, id_, serialized(outputs))
         failures.append(failure)
 
     monkeypatch.setattr(sdk, "fail_call", fail_call)
@@ -367,8 +369,8 @@ EXCEPTIONS = (MemoryError, RecursionError, SystemExit, KeyboardInterrupt, Attrib
 @pytest.mark.parametrize(
     "step",
     [
-        f"{adapter.__name__}.deliverable",
-        f"{adapter.__name__}.essential_only",
+        f"{engine_outputs.__name__}.deliverable",
+        f"{engine_outputs.__name__}.essential_only",
         f"{adapter.__name__}.serialized",
         f"{sdk.__name__}.encrypted",
     ],

@@ -90,7 +90,8 @@ def reserved() -> Iterator[None]:
         yield
     finally:
         for each in held:
-            os.close(each)
+            with contextlib.suppress(OSError):  # it would lose the outputs of a call that has reset
+                os.close(each)
 
 
 class Slots:

@@ -7,6 +7,7 @@ these functions return. They know no SDK, and they never raise.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -170,7 +171,8 @@ def deliver(
             _LOG.debug("%s: %s", reduced.__name__, type(error).__name__)
             continue
         if left_out:
-            warn(report_of(left_out))
+            with contextlib.suppress(Exception):
+                warn(report_of(left_out))
         return sent
     return None
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Final
 
-from pulumi_upstash_rotation._version import __version__
+from .version import plugin_version
 
 NAME: Final = "pulumi-resource-upstash-rotation"
 LEAST_SDK: Final = "3.200"
@@ -28,7 +28,7 @@ def main() -> int:
     """Serve one engine until it ends. Return the exit status."""
     arguments = sys.argv[1:]
     if "--version" in arguments:
-        print(__version__)  # noqa: T201  what the user asks for
+        print(plugin_version())  # noqa: T201  `pulumi plugin install` takes it
         return 0
     if {"-h", "--help"} & {*arguments}:
         print(__doc__)  # noqa: T201  same

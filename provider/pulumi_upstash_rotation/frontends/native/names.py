@@ -33,6 +33,8 @@ NAMES: Final = (
 """Names of more than one word that messages of the core may hold."""
 
 _WORDS: Final = {"True": "true", "False": "false", "None": "absent"}
+_USERS_OWN: Final = r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote)).)*(?P=quote)|\btrigger: .*"""
+"""Parts of a message that a user wrote: what is in quotes, and the name of a trigger."""
 
 
 def camel(name: str) -> str:
@@ -58,7 +60,7 @@ def to_snake(properties: Mapping[str, Any]) -> dict[str, Any]:
 def text_for_programs(text: str, names: Collection[str]) -> str:
     """Return a message of the core with the names and values that programs write.
 
-    What a user has named, such as a database or a trigger, stays as it is.
+    What users wrote stays as it is, such as the name of a database.
 
     Args:
         text: The message.
@@ -66,8 +68,11 @@ def text_for_programs(text: str, names: Collection[str]) -> str:
     """
     written = {**{name: camel(name) for name in names}, **_WORDS}
     words = "|".join(sorted(map(re.escape, written), key=len, reverse=True))
-    pattern = rf"(?<!')(?<!trigger: )\b({words})\b(?!')"
-    return re.sub(pattern, lambda match: written[match[1]], text)
+    return re.sub(
+        rf"{_USERS_OWN}|\b(?P<word>{words})\b",
+        lambda match: written[match["word"]] if match["word"] else match[0],
+        text,
+    )
 
 
 def for_programs(message: str) -> str:

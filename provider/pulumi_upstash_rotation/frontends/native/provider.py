@@ -20,7 +20,6 @@ from pulumi.runtime.proto.provider_pb2_grpc import (
     add_ResourceProviderServicer_to_server,
 )
 
-from pulumi_upstash_rotation._version import __version__
 from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
 from pulumi_upstash_rotation.frontends.engine import descriptors, log
 from pulumi_upstash_rotation.frontends.engine.context import new_context, new_operation
@@ -46,6 +45,7 @@ from . import functions, wire
 from .diffs import detailed_diff
 from .names import camel, for_programs, to_camel, to_snake
 from .session import Row, Session, Sessions
+from .version import plugin_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -311,12 +311,6 @@ class NativeProvider(ResourceProviderServicer):
 
 _DYNAMIC: Final = "__provider"
 """A property of every dynamic resource's state. The engine moves such a state by an alias."""
-
-
-def plugin_version() -> str:
-    """Return the version of this plugin as a semantic version, which Pulumi requires."""
-    release, _, development = __version__.partition(".dev")
-    return f"{release}-dev.{development}" if development else release
 
 
 @functools.cache
