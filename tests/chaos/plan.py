@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Command = Literal["up", "preview", "refresh", "destroy"]
 Account = Literal["documented", "with credentials", "protected"]
+FrontEnds = Literal["dynamic", "native", "moved"]
+"""Which one the program uses. `moved` is the dynamic one, and from the second step the native."""
 Moment = Literal["any time", "a call arrives", "a reset is applied"]
 
 LONGEST_DELAY_SECONDS = 1.5
@@ -148,6 +150,7 @@ class Plan:
     """A sequence.
 
     Attributes:
+        front_end: Which one the program uses.
         account: Whether resets, reads, or both tell credentials.
         rotate_on_create: An option of the program.
         rotate_on_delete: Another.
@@ -159,6 +162,7 @@ class Plan:
     """
 
     seed: int
+    front_end: FrontEnds
     account: Account
     rotate_on_create: bool
     rotate_on_delete: bool
@@ -189,17 +193,16 @@ def make_plan(seed: int) -> Plan:
             calm = replace(steps[-1], renamed=False, deleted=False, scope="")
             steps[-1] = replace(calm, suspended=command == "up" and draw.random() < 0.4)
     account: Account = draw.choice(["documented", "documented", "with credentials", "protected"])
-    return Plan(
-        seed,
-        account,
-        rotate_on_create=draw.random() < 0.8,
-        rotate_on_delete=draw.random() < 0.4,
-        verify=draw.random() < 0.7,
-        neighbour=neighbour,
-        stranger_has_database=draw.random() < 0.5,
-        reverted=draw.random() < 0.4,
-        steps=tuple(steps),
-    )
+    options = {
+        "rotate_on_create": draw.random() < 0.8,
+        "rotate_on_delete": draw.random() < 0.4,
+        "verify": draw.random() < 0.7,
+        "neighbour": neighbour,
+        "stranger_has_database": draw.random() < 0.5,
+        "reverted": draw.random() < 0.4,
+    }
+    front_end: FrontEnds = draw.choice(["dynamic", "dynamic", "native", "native", "moved"])
+    return Plan(seed, front_end, account, **options, steps=tuple(steps))
 
 
 def _step(

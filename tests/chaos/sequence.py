@@ -19,8 +19,9 @@ from pulumi_stack import Stack
 from upstash_emulator import Emulator
 
 from ..support.assertions import opens
+from ..support.front_ends import DYNAMIC, NATIVE, FrontEnd, core_names
+from ..support.programs import module_of, use_front_end
 from ..support.runs import Run
-from ..support.stacks import TYPE as ROTATION
 from ..support.stacks import delete_empty_attributes
 from .plan import LONGEST_DELAY_SECONDS, READABLE
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 PROGRAM = """
 import pickle, pulumi
-from pulumi_upstash_rotation import RedisPasswordRotation
+from {module} import RedisPasswordRotation
 pickle.DEFAULT_PROTOCOL = {protocol}
 rotation = RedisPasswordRotation(
     {name!r}, database_id={id!r}, triggers={triggers!r}, rotate_on_create={rotate_on_create!r},
@@ -69,7 +70,8 @@ Consumer("neighbour", neighbour.password)
 
 FEW_THREADS = """
 import os, sys, threading
-if "pulumi.dynamic" in sys.orig_argv:
+line = " ".join(sys.orig_argv)
+if "pulumi.dynamic" in line or "pulumi-resource-upstash-rotation" in line:
     left, start = [int(os.environ["CHAOS_THREADS"])], threading._start_new_thread
     def start_new_thread(*arguments, **options):
         left[0] -= 1
@@ -96,6 +98,7 @@ NEWER_OUTPUTS = [
 ]
 """What the first version of the package did not leave in the state."""
 
+ROTATIONS = {DYNAMIC.type, NATIVE.type}
 MOST_RESETS = 3
 NOTHING, PENDING = "nothing", "pending"
 
@@ -152,7 +155,9 @@ def run_sequence(plan: Plan, folder: Path) -> Record:
             database.credential_protection = plan.account == "protected"
         sequence = Sequence(plan, folder, emulator)
         try:
-            for step in plan.steps:
+            for number, step in enumerate(plan.steps):
+                if number and plan.front_end == "moved":
+                    sequence.use(NATIVE)
                 sequence.carry_out(step)
             sequence.recover()
             sequence.judge()
@@ -209,6 +214,8 @@ class Sequence:
         (self.site / "sitecustomize.py").write_text(FEW_THREADS)
         self.stack = Stack.create(project, folder / "stack", environment=emulator.environment)
         self.say(_told(replace(plan, steps=())))
+        self.record.events[f"front end: {plan.front_end}"] += 1
+        self.use(NATIVE if plan.front_end == "native" else DYNAMIC)
         self.name = "cache"
         self.release: int | None = None
         self.latest = 0
@@ -222,6 +229,10 @@ class Sequence:
     def expect(self, promise: bool, words: str) -> None:
         if not promise:
             raise BrokenPromiseError(words)
+
+    def use(self, front_end: FrontEnd) -> None:
+        self.front_end = front_end
+        use_front_end(self.stack.project, front_end)
 
     # --- steps ---
 
@@ -266,6 +277,7 @@ class Sequence:
         triggers = {} if release is None else {"release": release}
         text = PROGRAM.format(
             name=self.name,
+            module=module_of(self.stack.project),
             protocol=5 if upgraded else 4,
             id=self.cache.database.id,
             triggers=triggers,
@@ -383,7 +395,7 @@ class Sequence:
     def scope(self, step: Step | None) -> list[str]:
         if step is None or not step.scope:
             return []
-        urn = f"urn:pulumi:{self.stack.name}::chaos::{ROTATION}::{self.name}"
+        urn = f"urn:pulumi:{self.stack.name}::chaos::{self.front_end.type}::{self.name}"
         if step.scope == "replace" and urn not in self.rotations():
             return []
         self.record.events[f"up --{step.scope}"] += 1
@@ -504,8 +516,11 @@ class Sequence:
 
     def rotations(self) -> dict[str, str]:
         """Return the rotations in the state: URN to the database's id."""
-        found = [each for each in self.stack.resources() if each["type"] == ROTATION]
-        return {each["urn"]: each.get("outputs", {}).get("database_id", "") for each in found}
+        found = [each for each in self.stack.resources() if each["type"] in ROTATIONS]
+        return {
+            each["urn"]: core_names(each.get("outputs", {})).get("database_id", "")
+            for each in found
+        }
 
     def exists(self, ledger: Ledger) -> bool:
         return ledger.database.id in self.rotations().values()
@@ -513,7 +528,9 @@ class Sequence:
     def knows_password(self) -> bool:
         ids = {ledger.database.id for ledger in self.ledgers}
         outputs = [
-            each.get("outputs", {}) for each in self.stack.resources() if each["type"] == ROTATION
+            core_names(each.get("outputs", {}))
+            for each in self.stack.resources()
+            if each["type"] in ROTATIONS
         ]
         return all("password" in each for each in outputs if each.get("database_id") in ids)
 
@@ -539,9 +556,9 @@ class Sequence:
         text = self.stack.on_stack("stack", "export", "--show-secrets")
         resources: list[dict[str, Any]] = json.loads(text)["deployment"].get("resources", [])
         return [
-            (each["urn"], each.get("outputs", {}))
+            (each["urn"], core_names(each.get("outputs", {})))
             for each in resources
-            if each["type"] == ROTATION and not each.get("delete")
+            if each["type"] in ROTATIONS and not each.get("delete")
         ]
 
     def expect_kept(self, ledger: Ledger, name: str, code: int) -> None:
@@ -682,6 +699,6 @@ def _plain(value: Any) -> object:
 
 
 def _forget_newer_outputs(resource: dict[str, dict[str, object]]) -> None:
-    if resource["type"] == ROTATION:
+    if resource["type"] == DYNAMIC.type:
         for name in NEWER_OUTPUTS:
             resource["outputs"].pop(name, None)

@@ -44,6 +44,7 @@ def test_a_thousand_plans_hold_everything_that_can_happen() -> None:
     steps = [step for plan in plans for step in plan.steps]
     assert {step.command for step in steps} == {"up", "preview", "refresh", "destroy"}
     assert {step.scope for step in steps} == {"", "replace", "target"}
+    assert {plan.front_end for plan in plans} == {"dynamic", "native", "moved"}
     assert {plan.account for plan in plans} == {"documented", "with credentials", "protected"}
     endings = {step.blow.ending for step in steps if step.blow}
     assert endings == {"engine", "provider", "both", "interrupt", "interrupt twice"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..support.front_ends import DYNAMIC, FrontEnd
 from ..support.stacks import Rotations, StackFactory, stack_factory
 
 if TYPE_CHECKING:
@@ -28,12 +29,21 @@ def engine() -> None:
 
 
 @pytest.fixture
-def new_stack(tmp_path: Path, upstash_emulator: Emulator) -> StackFactory:
-    """Make a stack of a program (its text, or the folder of an example) beside the emulator."""
-    return stack_factory(tmp_path, upstash_emulator)
+def front_end(request: pytest.FixtureRequest) -> FrontEnd:
+    """The front end that programs use: by default the dynamic one."""
+    chosen: FrontEnd = getattr(request, "param", DYNAMIC)
+    return chosen
 
 
 @pytest.fixture
-def rotations(new_stack: StackFactory, upstash_emulator: Emulator) -> Rotations:
+def new_stack(tmp_path: Path, upstash_emulator: Emulator, front_end: FrontEnd) -> StackFactory:
+    """Make a stack of a program (its text, or the folder of an example) beside the emulator."""
+    return stack_factory(tmp_path, upstash_emulator, front_end)
+
+
+@pytest.fixture
+def rotations(
+    new_stack: StackFactory, upstash_emulator: Emulator, front_end: FrontEnd
+) -> Rotations:
     """A stack whose program declares rotations side by side."""
-    return Rotations(new_stack(), upstash_emulator)
+    return Rotations(new_stack(), upstash_emulator, front_end=front_end)

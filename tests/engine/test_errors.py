@@ -7,34 +7,40 @@ from typing import TYPE_CHECKING
 from upstash_emulator import Emulator, Fault
 
 from ..support.assertions import assert_live
+from ..support.front_ends import DYNAMIC, NATIVE, through
 from ..support.messages import MAY_HAVE_CHANGED
 from ..support.programs import exported, rotation, write_program
 from ..support.stacks import diagnostics_of, errors_of
 
 if TYPE_CHECKING:
+    from ..support.front_ends import FrontEnd
     from ..support.stacks import Rotations, StackFactory
 
 NO_ACCOUNT: dict[str, str | None] = {"UPSTASH_EMAIL": None, "UPSTASH_API_KEY": None}
-CHECKED = (
-    "error: pulumi-python:dynamic/upstash:RedisPasswordRotation resource 'cache' has a problem: "
-)
+pytestmark = through(DYNAMIC, soak=NATIVE)
+
+
+def checked(front_end: FrontEnd) -> str:
+    return f"error: {front_end.type} resource 'cache' has a problem: "
 
 
 def test_missing_credentials_show_in_the_preview_with_both_ways_to_set_them(
-    upstash_emulator: Emulator, new_stack: StackFactory
+    upstash_emulator: Emulator, new_stack: StackFactory, front_end: FrontEnd
 ) -> None:
+    config = front_end.config
     database = upstash_emulator.databases[0]
     stack = new_stack(rotation("cache", database_id=database.id), environment=NO_ACCOUNT)
     assert errors_of(stack, "preview") == (
-        f"{CHECKED}no Upstash credentials (e-mail and API key): set both on this stack with "
-        "`pulumi config set upstash:email you@example.com` and `pulumi config set --secret "
-        "upstash:apiKey`. Or set UPSTASH_EMAIL and UPSTASH_API_KEY in the environment"
+        f"{checked(front_end)}no Upstash credentials (e-mail and API key): set both on this stack "
+        f"with `pulumi config set {config}:email you@example.com` and `pulumi config set --secret "
+        f"{config}:apiKey`. Or set UPSTASH_EMAIL and UPSTASH_API_KEY in the environment"
     )
-    stack.set_config("upstash:email", upstash_emulator.email)
+    stack.set_config(f"{config}:email", upstash_emulator.email)
     assert errors_of(stack, "up").startswith(
-        f"{CHECKED}config upstash:apiKey is missing although config upstash:email is set"
+        f"{checked(front_end)}config {config}:apiKey is missing although config {config}:email is "
+        "set"
     )
-    stack.set_config("upstash:apiKey", upstash_emulator.api_key, secret=True)
+    stack.set_config(f"{config}:apiKey", upstash_emulator.api_key, secret=True)
     stack.up()
     assert database.resets == 1
 
@@ -51,11 +57,11 @@ BAD_TRIGGERS = (
 
 
 def test_a_bad_input_is_one_line_in_the_preview_and_in_an_update(
-    upstash_emulator: Emulator, new_stack: StackFactory
+    upstash_emulator: Emulator, new_stack: StackFactory, front_end: FrontEnd
 ) -> None:
     id_ = upstash_emulator.databases[0].id
     stack = new_stack(rotation("cache", database_id="a/b"))
-    assert f"has a problem: {BAD_ID}" in errors_of(stack, "preview")
+    assert f"has a problem: {front_end.text(BAD_ID)}" in errors_of(stack, "preview")
     write_program(stack.project, rotation("cache", database_id="x", triggers=["x"]))
     assert f"has a problem: {BAD_TRIGGERS}" in errors_of(stack, "preview")
 
@@ -67,7 +73,8 @@ def test_a_bad_input_is_one_line_in_the_preview_and_in_an_update(
         write_program(stack.project, exported("cache", database_id=id_, **bad))
         for command in ("preview", "up"):
             (name,) = bad
-            assert errors_of(stack, command).startswith(f"{CHECKED}{name} must be")
+            line = f"{checked(front_end)}{front_end.text(name)} must be"
+            assert errors_of(stack, command).startswith(line)
     assert upstash_emulator.resets == 1
 
 

@@ -12,11 +12,14 @@ import pytest
 from upstash_emulator import Fault
 
 from ..support.assertions import assert_live, assert_nothing_left_to_do
+from ..support.front_ends import DYNAMIC, NATIVE, through
 from ..support.messages import MAY_HAVE_CHANGED, RECONCILED_NOW
 from ..support.stacks import CREDENTIALS, diagnostics_of
 
 if TYPE_CHECKING:
     from ..support.stacks import Rotations
+
+pytestmark = through(DYNAMIC, soak=NATIVE)
 
 LOST = {
     "closed": Fault.closed(applied=True),

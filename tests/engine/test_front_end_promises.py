@@ -2,6 +2,10 @@
 
 A call that has reset a password ends with the live password in the state, however little the
 machine has left and whatever the API returned.
+
+Only the dynamic front end has these. A native plugin does not import from the project's folder:
+
+- a file that hides a library
 """
 
 from __future__ import annotations
@@ -11,13 +15,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from pulumi_stack import PulumiError, Stack
 from upstash_emulator import Emulator, Fault
 
 from ..support.assertions import assert_live, assert_nothing_left_to_do
+from ..support.front_ends import BOTH, DYNAMIC, NATIVE, through
 from ..support.messages import MAY_HAVE_CHANGED
 from ..support.programs import rotation
 from ..support.runs import Run, wait_for
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..support.stacks import Rotations, StackFactory
+
+both = through(DYNAMIC, soak=NATIVE)
 
 SENTINELS = {
     "string": "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
@@ -68,6 +74,7 @@ ODD = {
 }
 
 
+@both
 def test_response_that_pulumi_cannot_store_does_not_lose_the_password(
     rotations: Rotations,
 ) -> None:
@@ -80,8 +87,9 @@ def test_response_that_pulumi_cannot_store_does_not_lose_the_password(
             rotations.fault(name, also(odd=value), operation, None)
     shown = rotations.up("--parallel", "12")
     line = "warning: Pulumi cannot store these outputs, so they are left out or cut: "
+    told = rotations.front_end.text(f"{line}database_name")
     for name in SENTINELS:
-        assert f"{line}database_name" in "\n".join(diagnostics_of(shown, name)), name
+        assert told in "\n".join(diagnostics_of(shown, name)), name
     assert_live(rotations, *SENTINELS, *ODD)
     assert_nothing_left_to_do(rotations)
     rotations.refresh()
@@ -89,6 +97,7 @@ def test_response_that_pulumi_cannot_store_does_not_lose_the_password(
     assert set(rotations.resets().values()) == {1}
 
 
+@both
 def test_large_pending_rotation_does_not_take_other_resources_down(rotations: Rotations) -> None:
     names = [f"other{number}" for number in range(6)]
     for name in names:
@@ -110,6 +119,7 @@ def test_large_pending_rotation_does_not_take_other_resources_down(rotations: Ro
     assert_nothing_left_to_do(rotations)
 
 
+@both
 def test_triggers_that_no_state_could_hold_are_an_error_in_the_preview(
     rotations: Rotations,
 ) -> None:
@@ -136,7 +146,8 @@ def limited(folder: Path, code: str) -> str:
     folder.mkdir()
     indented = "\n".join(f"    {line}" for line in code.strip().splitlines())
     (folder / "sitecustomize.py").write_text(
-        f"import sys\nif 'pulumi.dynamic' in sys.orig_argv:\n{indented}\n"
+        f"import sys\nline = ' '.join(sys.orig_argv)\n"
+        f"if any(each in line for each in {[each.process for each in BOTH]!r}):\n{indented}\n"
     )
     return str(folder)
 
@@ -160,6 +171,7 @@ def descriptors(limit: int) -> str:
     return f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))"
 
 
+@both
 @pytest.mark.parametrize(
     ("limit", "size", "redis_servers"),
     [
@@ -193,6 +205,7 @@ threading.Thread.start = start_or_refuse
 """
 
 
+@both
 def test_too_few_threads_only_make_a_fleet_slower(new_stack: StackFactory, tmp_path: Path) -> None:
     with Emulator(databases=24, redis_servers=False) as emulator:
         stack = fleet_of(emulator, new_stack, limited(tmp_path, FEW_THREADS))
@@ -205,6 +218,7 @@ def test_too_few_threads_only_make_a_fleet_slower(new_stack: StackFactory, tmp_p
 # --- files of the project ---
 
 
+@both
 def test_file_beside_the_program_that_no_request_needs_is_no_matter(rotations: Rotations) -> None:
     for name in ("redis", "hiredis", "xxhash", "cryptography"):
         file = rotations.stack.project / f"{name}.py"
@@ -239,19 +253,16 @@ def test_file_that_hides_a_library_is_named_and_nothing_has_changed(
 # --- a provider whose engine is gone ---
 
 
-def providers(run: Run) -> list[psutil.Process]:
-    return [each for each in run._family() if "pulumi.dynamic" in " ".join(each.cmdline())]
-
-
+@both
 def test_provider_ends_with_its_engine_in_the_middle_of_a_call(rotations: Rotations) -> None:
     database = rotations.declare("cache")
     rotations.fault("cache", Fault.delay(3), "get", None)
     rotations.write()
     run = Run(rotations.stack, "up", "--yes", "--skip-preview")
     assert run.wait_until(lambda: rotations.emulator.connections > 0)
-    orphans = providers(run)
+    orphans = run.providers()
     assert orphans
-    psutil.Process(run._process.pid).kill()
+    run.kill_engine()
     run.wait()
     assert wait_for(lambda: not any(each.is_running() for each in orphans), 30)
     time.sleep(4)  # until the delayed response would have led to a reset
@@ -259,6 +270,7 @@ def test_provider_ends_with_its_engine_in_the_middle_of_a_call(rotations: Rotati
     assert "reset" not in rotations.calls("cache")
 
 
+@both
 def test_provider_of_an_engine_that_stands_still_goes_on(rotations: Rotations) -> None:
     database = rotations.declare("cache")
     rotations.fault("cache", Fault.delay(2), "get")
@@ -267,7 +279,7 @@ def test_provider_of_an_engine_that_stands_still_goes_on(rotations: Rotations) -
     assert run.wait_until(lambda: rotations.emulator.connections > 0)
     with run.paused():
         assert wait_for(lambda: database.resets == 1, 30)
-        assert all(each.is_running() for each in providers(run))
+        assert all(each.is_running() for each in run.providers())
     code, text = run.wait()
     assert code == 0, text
     rotations.forget_outputs()

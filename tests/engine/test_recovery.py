@@ -17,6 +17,7 @@ from pulumi_stack import PulumiError, Stack
 from upstash_emulator import Fault
 
 from ..support.assertions import assert_live, assert_nothing_left_to_do
+from ..support.front_ends import DYNAMIC, NATIVE, through
 from ..support.programs import ROOT
 from ..support.runs import Ending, Run, wait_for
 from ..support.stacks import CREDENTIALS, Rotations, delete_empty_attributes, diagnostics_of
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ..support.stacks import StackFactory
+
+pytestmark = through(DYNAMIC, soak=NATIVE)
 
 YES = ("--yes", "--skip-preview")
 LATE = Fault.delay(2)
@@ -244,7 +247,12 @@ def test_a_second_run_is_rejected_unless_it_breaks_the_lock_and_then_the_stack_r
 def test_two_stacks_that_rotate_one_database_at_once_recover_one_after_the_other(
     rotations: Rotations, new_stack: StackFactory
 ) -> None:
-    other = Rotations(new_stack(), rotations.emulator, databases=rotations.databases)
+    other = Rotations(
+        new_stack(),
+        rotations.emulator,
+        databases=rotations.databases,
+        front_end=rotations.front_end,
+    )
     both = (rotations, other)
     for each in both:
         each.declare("cache", verify_timeout=1)

@@ -1,4 +1,10 @@
-"""Nothing secret is shown or stored in clear: planted values are looked for everywhere."""
+"""Nothing secret is shown or stored in clear: planted values are looked for everywhere.
+
+Only the dynamic front end runs what is about the engine or a program, not about the provider:
+
+- a traceback of a program
+- an engine that logs everything, its own log, a policy pack, other settings, a trace
+"""
 
 from __future__ import annotations
 
@@ -12,6 +18,7 @@ import pytest
 
 from upstash_emulator import Emulator, Fault
 
+from ..support.front_ends import DYNAMIC, NATIVE, through
 from ..support.policy_pack import write_pack
 from ..support.programs import Code
 from ..support.runs import Run
@@ -21,7 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ..support.front_ends import FrontEnd
     from ..support.stacks import StackFactory
+
+both = through(DYNAMIC, soak=NATIVE)
 
 API_KEY = "api-key-canary-d41d8cd98f"
 TRIGGER = "trigger-canary-e99a18c428"
@@ -56,14 +66,14 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def rotations(emulator: Emulator, new_stack: StackFactory) -> Rotations:
+def rotations(emulator: Emulator, new_stack: StackFactory, front_end: FrontEnd) -> Rotations:
     """One rotation, `cache`, of an account whose API key is in the stack's config."""
     stack = new_stack(
         environment={**emulator.environment, "UPSTASH_API_KEY": None, "UPSTASH_EMAIL": None}
     )
-    stack.set_config("upstash:email", emulator.email)
-    stack.set_config("upstash:apiKey", API_KEY, secret=True)
-    rotations = Rotations(stack, emulator)
+    stack.set_config(f"{front_end.config}:email", emulator.email)
+    stack.set_config(f"{front_end.config}:apiKey", API_KEY, secret=True)
+    rotations = Rotations(stack, emulator, front_end=front_end)
     declare(rotations, "cache", 1)
     return rotations
 
@@ -98,6 +108,7 @@ def assert_nothing_is_stored_in_clear(rotations: Rotations, canaries: Canaries) 
     assert re.search(r'"ciphertext"|v1:', text), "nothing is encrypted there at all"
 
 
+@both
 def test_a_run_that_succeeds_shows_and_stores_no_secret(
     rotations: Rotations, canaries: Canaries, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -132,6 +143,7 @@ ERRORS = {
 }
 
 
+@both
 def test_a_run_that_fails_shows_and_stores_no_secret(
     rotations: Rotations, canaries: Canaries
 ) -> None:
@@ -154,12 +166,14 @@ def test_a_run_that_fails_shows_and_stores_no_secret(
     declare(rotations, "cache", -1)
     (unreachable,) = commands(rotations, canaries, "up")
     assert ": not verified: " in unreachable
-    rotations.stack.set_config("upstash:apiKey", f"{API_KEY} {API_KEY}", secret=True)
+    config = rotations.front_end.config
+    rotations.stack.set_config(f"{config}:apiKey", f"{API_KEY} {API_KEY}", secret=True)
     commands(rotations, canaries, "preview")
-    rotations.stack.set_config("upstash:apiUrl", f"https://me:{API_KEY}@upstash.invalid")
+    rotations.stack.set_config(f"{config}:apiUrl", f"https://me:{API_KEY}@upstash.invalid")
     commands(rotations, canaries, "preview")
 
 
+@both
 def test_a_process_that_rotates_has_no_secret_in_its_arguments(
     rotations: Rotations, canaries: Canaries
 ) -> None:
@@ -169,7 +183,7 @@ def test_a_process_that_rotates_has_no_secret_in_its_arguments(
     with run.paused():
         processes = psutil.Process().children(recursive=True)
         arguments = [" ".join(each.cmdline()) for each in processes]
-    assert any("pulumi.dynamic" in each for each in arguments)
+    assert any(rotations.front_end.process in each for each in arguments)
     for each in arguments:
         canaries.assert_absent(each, "a command line")
     code, text = run.wait()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import psutil
 
+from .front_ends import BOTH
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -78,7 +80,7 @@ class Run:
     def end(self, ending: Ending) -> bool:
         """Kill or interrupt the command, and let nothing of it run on; say if it was hit."""
         family = self._family()
-        providers = [each for each in family if _is_provider(each)]
+        providers = self.providers()
         victims = {"engine": [self._process], "provider": providers}.get(ending, [])
         victims = [self._process, *providers] if ending == "both" else victims
         hit = self.running() and (bool(victims) or ending.startswith("interrupt"))
@@ -110,6 +112,18 @@ class Run:
         self._output.close()
         return code, text
 
+    def kill_engine(self) -> None:
+        """Kill the engine alone, and leave everything else that runs."""
+        self._process.kill()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C once."""
+        self._interrupt()
+
+    def providers(self) -> list[psutil.Process]:
+        """Return the providers' processes."""
+        return [each for each in self._family() if _is_provider(each)]
+
     def _family(self) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):
             return psutil.Process(self._process.pid).children(recursive=True)
@@ -140,5 +154,6 @@ def wait_for(reached: Callable[[], bool], seconds: float) -> bool:
 
 def _is_provider(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        return "pulumi.dynamic" in " ".join(process.cmdline())
+        line = " ".join(process.cmdline())
+        return any(each.process in line for each in BOTH)
     return False

@@ -12,14 +12,15 @@ import pytest
 
 from pulumi_stack import PulumiError, Stack
 
-from .programs import exported, write_program, write_project
+from .front_ends import BOTH, DYNAMIC, FrontEnd
+from .programs import exported, use_front_end, write_program, write_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from upstash_emulator import EmulatedDatabase, Emulator, Fault
 
-TYPE = "pulumi-python:dynamic/upstash:RedisPasswordRotation"
+TYPE = DYNAMIC.type
 CREDENTIALS = ("password", "rest_token", "read_only_rest_token")
 """The fields of a database that hold credentials."""
 
@@ -32,7 +33,7 @@ class StackFactory(Protocol):
     ) -> Stack: ...
 
 
-def stack_factory(folder: Path, emulator: Emulator) -> StackFactory:
+def stack_factory(folder: Path, emulator: Emulator, front_end: FrontEnd = DYNAMIC) -> StackFactory:
     """Return a maker of stacks of a program (its text, or a folder) beside the emulator."""
 
     def make(
@@ -43,7 +44,7 @@ def stack_factory(folder: Path, emulator: Emulator) -> StackFactory:
         if isinstance(program, Path):
             shutil.copytree(program, project)
         else:
-            write_project(project, program)
+            write_project(project, program, front_end)
         return Stack.create(
             project,
             folder / f"stack{number}",
@@ -92,8 +93,9 @@ def diagnostics_of(text: str, name: str) -> list[str]:
 def changed(text: str) -> dict[str, set[str]]:
     """Return the rotations that a command changes or would change: name to what is done."""
     found: dict[str, set[str]] = {}
+    types = "|".join(re.escape(each.type) for each in BOTH)
     for name, action in re.findall(
-        rf"^ *[-+~]+ +{re.escape(TYPE)} (\S+) (updat|creat|replac|delet)", text, re.MULTILINE
+        rf"^ *[-+~]+ +(?:{types}) (\S+) (updat|creat|replac|delet)", text, re.MULTILINE
     ):
         found.setdefault(name, set()).add(action)
     return found
@@ -120,6 +122,7 @@ class Rotations:
         databases: The databases by name; other stacks may rotate the same ones.
         head: Text before the declarations.
         tail: Text after them.
+        front_end: Which one the program uses.
     """
 
     stack: Stack
@@ -127,6 +130,7 @@ class Rotations:
     databases: dict[str, EmulatedDatabase] = field(default_factory=dict)
     head: str = ""
     tail: str = ""
+    front_end: FrontEnd = DYNAMIC
     _declared: dict[str, _Declared] = field(default_factory=dict)
     _outputs: dict[str, Any] | None = None
 
@@ -163,6 +167,11 @@ class Rotations:
         )
         write_program(self.stack.project, self.head + "".join(parts) + self.tail)
 
+    def use(self, front_end: FrontEnd) -> None:
+        """Let the program use a front end from now on."""
+        self.front_end = front_end
+        use_front_end(self.stack.project, front_end)
+
     # Commands
 
     def up(self, *arguments: str) -> str:
@@ -198,7 +207,7 @@ class Rotations:
         self._outputs = None
 
     def urn(self, name: str) -> str:
-        return f"urn:pulumi:{self.stack.name}::test::{TYPE}::{name}"
+        return f"urn:pulumi:{self.stack.name}::test::{self.front_end.type}::{name}"
 
     # What is, and what goes wrong
 
@@ -232,8 +241,11 @@ class Rotations:
 
         def edit(resource: dict[str, Any]) -> None:
             if resource["urn"] in urns:
-                rotated_at = resource["outputs"]["rotated_at"]
-                resource["outputs"]["rotated_at"] = str(int(rotated_at[:4]) - 1) + rotated_at[4:]
+                self.front_end.edit(resource["outputs"], earlier)
+
+        def earlier(outputs: dict[str, Any]) -> None:
+            rotated_at = outputs["rotated_at"]
+            outputs["rotated_at"] = str(int(rotated_at[:4]) - 1) + rotated_at[4:]
 
         self.stack.edit_state(edit)
         self._outputs = None
