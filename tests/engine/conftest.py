@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ..support.front_ends import DYNAMIC, FrontEnd
+from ..support.programs import ROOT
 from ..support.stacks import Rotations, StackFactory, stack_factory
 
 if TYPE_CHECKING:
@@ -47,3 +50,16 @@ def rotations(
 ) -> Rotations:
     """A stack whose program declares rotations side by side."""
     return Rotations(new_stack(), upstash_emulator, front_end=front_end)
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both sdists, and the wheels that were built from them."""
+    folder = tmp_path_factory.mktemp("dist")
+    for project in (ROOT, ROOT / "emulator"):
+        subprocess.run(
+            [sys.executable, "-m", "build", "--outdir", str(folder), str(project)],
+            check=True,
+            capture_output=True,
+        )
+    return folder

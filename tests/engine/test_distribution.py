@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tarfile
 import venv
 import zipfile
@@ -31,19 +30,6 @@ PROVIDER: Final = "pulumi_upstash_rotation"
 EMULATOR: Final = "upstash_emulator"
 EXAMPLES: Final = ROOT / "examples"
 SOURCES: Final = {PROVIDER: ROOT / "provider", EMULATOR: ROOT / "emulator"}
-
-
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both sdists, and the wheels that were built from them."""
-    folder = tmp_path_factory.mktemp("dist")
-    for project in (ROOT, ROOT / "emulator"):
-        subprocess.run(
-            [sys.executable, "-m", "build", "--outdir", str(folder), str(project)],
-            check=True,
-            capture_output=True,
-        )
-    return folder
 
 
 @pytest.mark.parametrize("package", SOURCES)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from google.protobuf import struct_pb2
 from google.rpc import status_pb2
+from pulumi import output
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
@@ -163,7 +164,11 @@ def sent(values: Mapping[str, Any]) -> struct_pb2.Struct:
 def clear(properties: struct_pb2.Struct) -> dict[str, Any]:
     """Return properties as the SDK for Python reads them, secrets in clear."""
     found = rpc.deserialize_properties(properties, keep_unknowns=True)
-    return {name: rpc.unwrap_rpc_secret(value) for name, value in found.items()}
+    values = {name: rpc.unwrap_rpc_secret(value) for name, value in found.items()}
+    return {
+        name: rpc.UNKNOWN if isinstance(value, output.Unknown) else value
+        for name, value in values.items()
+    }
 
 
 def secrets(properties: struct_pb2.Struct) -> set[str]:

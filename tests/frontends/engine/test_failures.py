@@ -136,7 +136,7 @@ def test_encoded_status_is_what_googles_own_type_reads(message: str, values: lis
 
 def test_init_failed_holds_what_the_engine_keeps() -> None:
     outputs: dict[str, Any] = {"kept": "value", "count": 3, "deep": {"a": [None, True]}}
-    encoded = AnyMessage.FromString(init_failed("it broke", "the-id", outputs))
+    encoded = AnyMessage.FromString(init_failed("it broke", "the-id", serialized(outputs)))
     detail = provider_pb2.ErrorResourceInitFailed()
     assert encoded.Unpack(detail)
     expected = struct_pb2.Struct()
@@ -172,7 +172,9 @@ def test_outputs_that_need_an_event_loop_are_an_error() -> None:
 NO_DESCRIPTORS = """
 import resource
 from pulumi.runtime import rpc
-from pulumi_upstash_rotation.frontends.engine.failures import encoded_status, init_failed, rehearse
+from pulumi_upstash_rotation.frontends.engine.failures import (
+    encoded_status, init_failed, rehearse, serialized
+)
 rehearse()
 resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 try:
@@ -180,7 +182,8 @@ try:
     raise SystemExit("a descriptor was free")
 except OSError:
     pass
-status = encoded_status("it broke", [init_failed("it broke", "the-id", {"kept": "value"})])
+kept = serialized({"kept": "value"})
+status = encoded_status("it broke", [init_failed("it broke", "the-id", kept)])
 assert b"value" in status
 """
 
@@ -207,5 +210,5 @@ def test_rehearsal_that_fails_is_repeated(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_partial_failure_that_would_break_the_connection_is_an_error() -> None:
     with pytest.raises(ValueError, match="too large"):
-        init_failed("it broke", "the-id", {"triggers": "x" * (2 * MAX_BYTES)})
-    assert init_failed("it broke", "the-id", {"triggers": "x" * MAX_BYTES})
+        init_failed("it broke", "the-id", serialized({"triggers": "x" * (2 * MAX_BYTES)}))
+    assert init_failed("it broke", "the-id", serialized({"triggers": "x" * MAX_BYTES}))

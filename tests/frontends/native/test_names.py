@@ -87,7 +87,10 @@ def test_every_input_of_more_than_one_word_is_renamed_in_messages(name: str) -> 
         ("(existing_token)", "(existingToken)"),
         ("not_database_id and database_ids", "not_database_id and database_ids"),
         ("Truely Falsehood", "Truely Falsehood"),
-        ("Pulumi's rotation_days or Redis' verify_timeout", "Pulumi's rotationDays or Redis' verifyTimeout"),
+        (
+            "Pulumi's rotation_days or Redis' verify_timeout",
+            "Pulumi's rotationDays or Redis' verifyTimeout",
+        ),
     ],
 )
 def test_names_and_flags_in_messages_are_those_of_programs(text: str, shown: str) -> None:

@@ -24,16 +24,16 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Run]:
 
 def test_only_a_diff_after_a_check_belongs_to_an_update() -> None:
     of = Session()
-    assert of.is_refresh("a")
+    assert not of.was_checked("a")
     of.checked("a")
-    assert of.is_refresh("b")
-    assert not of.is_refresh("a")
-    assert of.is_refresh("a")  # a refresh after the update
+    assert not of.was_checked("b")
+    assert of.was_checked("a")
+    assert not of.was_checked("a")  # a refresh after the update
 
 
 def test_session_of_a_connection_is_its_own() -> None:
     sessions = Sessions(None)
-    one, other = sessions.new("peer-1", "host:1"), sessions.new("peer-2", "host:2")
+    one, other = sessions.start("peer-1", "host:1"), sessions.start("peer-2", "host:2")
     assert sessions.of("peer-1") is one
     assert sessions.of("peer-2") is other
     assert (one.address, other.address) == ("host:1", "host:2")
@@ -43,7 +43,7 @@ def test_session_of_a_connection_is_its_own() -> None:
 
 def test_connection_that_is_made_again_keeps_the_only_session() -> None:
     sessions = Sessions(None)
-    one = sessions.new("peer-1", "host:1")
+    one = sessions.start("peer-1", "host:1")
     assert sessions.of("peer-2") is one
     assert sessions.of("peer-3") is one
     assert sessions.of("peer-1") is one
@@ -52,29 +52,29 @@ def test_connection_that_is_made_again_keeps_the_only_session() -> None:
 def test_unknown_connection_gets_none_of_several_sessions() -> None:
     """It may be another engine's, with another account."""
     sessions = Sessions(None)
-    known = [sessions.new("peer-1", "host:1"), sessions.new("peer-2", "host:2")]
+    known = [sessions.start("peer-1", "host:1"), sessions.start("peer-2", "host:2")]
     assert sessions.of("peer-3") not in known
     assert sessions.of("peer-3").config == {}
 
 
 def test_handshake_starts_anew_on_a_known_connection() -> None:
     sessions = Sessions(None)
-    first = sessions.new("peer-1", "host:1")
+    first = sessions.start("peer-1", "host:1")
     first.cancelled.set()
-    second = sessions.new("peer-1", "host:1")
+    second = sessions.start("peer-1", "host:1")
     assert not second.cancelled.is_set()
     assert sessions.of("peer-1") is second
 
 
 def test_session_shares_the_record_of_its_engines_run(runs: dict[str, Run]) -> None:
     sessions = Sessions("host:0")
-    assert sessions.new("peer-1").run is runs["host:0"]
-    assert sessions.new("peer-2", "host:2").run is runs["host:2"]
+    assert sessions.start("peer-1").run is runs["host:0"]
+    assert sessions.start("peer-2", "host:2").run is runs["host:2"]
     assert Sessions("host:0").of("peer-1").run is runs["host:0"]
 
 
 def test_run_stays_when_the_same_engine_attaches_again() -> None:
-    of = Sessions(None).new("peer-1", "host:1")
+    of = Sessions(None).start("peer-1", "host:1")
     of.run.failed.add(("x",))
     run = of.run
     of.belong_to("host:1")

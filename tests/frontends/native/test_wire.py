@@ -31,9 +31,7 @@ scalars = (
 def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.recursive(
         leaves,
-        lambda inner: (
-            st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
-        ),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
         max_leaves=10,
     )
 

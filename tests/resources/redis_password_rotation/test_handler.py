@@ -925,3 +925,121 @@ def test_reset_without_required_credentials_is_refused_before_it_changes_anythin
     with pytest.raises(ApiError, match="rejects the password that the API returns, and require_c"):
         HANDLER.create(arguments, dead.operation())
     assert dead.calls == ["get"]
+
+
+# --- an imported resource ---
+
+
+def imported(password: str | None = PREVIOUS) -> dict[str, Any]:
+    """Return the state after an import: a read alone."""
+    resource = read(ScriptedUpstash(get={**DOCUMENTED, "password": password}), {})
+    assert resource is not None
+    assert resource.outputs["imported"] is True
+    return {**resource.outputs}
+
+
+@pytest.mark.parametrize("triggers", [None, {}])
+def test_import_that_declares_nothing_has_no_change(triggers: Any) -> None:
+    assert diff(imported(), triggers) == (Diff(changes=False), [])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"triggers": {"a": 1}},
+        {"triggers": UNKNOWN},
+        {"triggers": {"a": UNKNOWN}},
+        {"rotation_days": 1},
+        {"rotation_days": UNKNOWN},
+        {"rotation_schedule": "0 3 1 * *"},
+        {"rotate_on_delete": True},
+    ],
+)
+def test_import_reports_that_what_is_declared_first_resets_nothing(
+    arguments: dict[str, Any],
+) -> None:
+    found, lines = diff(imported(), **arguments)
+    assert found == Diff(changes=True)
+    assert lines == [
+        (
+            "info",
+            f"{LABEL} was imported. The update stores its triggers, age and schedule. It resets "
+            "nothing",
+        )
+    ]
+
+
+def test_triggers_of_an_import_are_stored_and_a_later_one_resets() -> None:
+    upstash = ScriptedUpstash()
+    stored = update(upstash, imported(), {"a": 1})
+    assert upstash.calls == []
+    assert summary(stored) == (PREVIOUS, "adopted", 0, {"a": 1})
+    assert "imported" not in stored.outputs
+    assert diff({**stored.outputs}, {"a": 1}) == (Diff(changes=False), [])
+    assert diff({**stored.outputs}, {"a": 2})[0].changes
+    rotated = update(upstash, {**stored.outputs}, {"a": 2})
+    assert upstash.calls.count("reset") == 1
+    assert summary(rotated) == (MADE, "trigger: a", 1, {"a": 2})
+
+
+def test_age_of_an_import_counts_from_the_update() -> None:
+    upstash = ScriptedUpstash()
+    stored = update(upstash, imported(), rotation_days=10).outputs
+    assert upstash.calls == []
+    assert stored["adopted_at"] == "2026-11-23T04:05:06Z"
+    for days, due in ((9, False), (11, True)):
+        upstash.clock.seconds = days * 86_400
+        arguments = arguments_of(rotation_days=10)
+        assert HANDLER.diff(stored, arguments, upstash.preview()).changes is due
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_import_with_an_old_schedule_resets_nothing_at_once(at_once: bool) -> None:
+    upstash = ScriptedUpstash()
+    upstash.clock.seconds = 0 if at_once else 400 * 86_400
+    stored = update(upstash, imported(), rotation_schedule="* * * * *").outputs
+    assert not diff({**stored})[0].changes
+    assert upstash.calls == []
+
+
+def test_refresh_of_an_import_keeps_it_imported_and_takes_another_password() -> None:
+    upstash = ScriptedUpstash(get=NEWER)
+    refreshed = read(upstash, imported())
+    assert refreshed is not None
+    assert refreshed.outputs["password"] == "newer-canary"
+    assert refreshed.outputs["imported"] is True
+    assert upstash.calls == ["get"]
+    stored = update(upstash, {**refreshed.outputs}, {"a": 1})
+    assert upstash.calls == ["get"]
+    assert stored.outputs["password"] == "newer-canary"
+    assert stored.outputs["triggers"] == {"a": 1}
+    assert diff({**stored.outputs}, {"a": 1}) == (Diff(changes=False), [])
+
+
+def test_import_of_a_hidden_password_is_stored_as_it_is() -> None:
+    upstash = ScriptedUpstash(get=DOCUMENTED)
+    stored = update(upstash, imported(None), {"a": 1}).outputs
+    assert "password" not in stored
+    assert upstash.calls == []
+
+
+def test_update_of_an_import_in_a_preview_knows_all_but_the_time() -> None:
+    upstash = ScriptedUpstash()
+    arguments = arguments_of({"a": 1, "b": UNKNOWN}, rotate_on_delete=True)
+    outputs = HANDLER.update(DATABASE_ID, imported(), arguments, upstash.preview()).outputs
+    assert upstash.calls == []
+    assert outputs["adopted_at"] is UNKNOWN
+    assert outputs["password"] == PREVIOUS
+    assert outputs["rotate_on_delete"] is True
+    assert "imported" not in outputs
+
+
+def test_import_with_another_database_replaces() -> None:
+    found, _ = diff(imported(), database_id="another")
+    assert found.replaces == ("database_id",)
+
+
+def test_imported_password_is_reset_by_a_deletion_only_if_it_was_declared() -> None:
+    upstash = ScriptedUpstash()
+    HANDLER.delete(imported(), upstash.operation())
+    assert upstash.calls == []

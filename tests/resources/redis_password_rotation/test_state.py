@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from pulumi_upstash_rotation.resources.redis_password_rotation.state import (
     parse_state,
     planned_creation,
     planned_update,
+    taken_over,
     to_outputs,
     with_pending,
 )
@@ -343,3 +345,26 @@ def test_no_secret_is_in_a_repr() -> None:
     pending = PendingRotation(REASON, {"a": "canary"})
     state = State(DATABASE_ID, snapshot.record, Credentials(**CREDENTIALS), pending)
     assert "canary" not in repr(snapshot) + repr(state)
+
+
+def test_imported_state_is_read_back_and_ends_with_the_first_update() -> None:
+    outputs = to_outputs(replace(snapshot_of(WITH_CREDENTIALS), imported=True))
+    assert outputs["imported"] is True
+    assert parse_state(outputs).imported
+    stored = taken_over(outputs, DeclaredInputs(DATABASE_ID, triggers={"b": 2}), NOW)
+    assert not parse_state(stored).imported
+    assert stored["triggers"] == {"b": 2}
+    # A reset outside Pulumi since the import has a time and a cause of its own.
+    assert stored["rotation_cause"] == str(REASON)
+
+
+def test_imported_state_without_a_rotation_is_an_adoption() -> None:
+    outputs = to_outputs(Snapshot(parse_database(DOCUMENTED), RotationRecord(), imported=True))
+    record = parse_state(taken_over(outputs, DeclaredInputs(DATABASE_ID), NOW)).record
+    assert (record.adopted_at, record.rotated_at, record.count) == (NOW, None, 0)
+    assert record.reason == Reason(Cause.ADOPTED)
+
+
+@pytest.mark.parametrize("value", [None, False, 1, "True", {}])
+def test_state_is_imported_only_if_it_says_so(value: Any) -> None:
+    assert not parse_state({"database_id": DATABASE_ID, "imported": value}).imported

@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import grpc
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
-from pulumi.runtime.proto.provider_pb2_grpc import (
-    ResourceProviderServicer,
-    add_ResourceProviderServicer_to_server,
-)
+from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer
 
 from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
 from pulumi_upstash_rotation.frontends.engine import descriptors, log
@@ -153,8 +150,8 @@ class NativeProvider(ResourceProviderServicer):
         self, request: provider_pb2.CheckRequest, _session: Session
     ) -> provider_pb2.CheckResponse:
         """Report wrong settings once, before any resource."""
-        config = wire.plain(request.news)
-        return _checked(request.news, _config_problems(config))
+        problems = _config_problems(wire.plain(request.news))
+        return _checked(request.news, problems, ("apiKey",))
 
     def DiffConfig(  # noqa: N802
         self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
@@ -520,8 +517,3 @@ def _prepared() -> Iterator[None]:
         raise ConfigurationError(f"{what}; nothing has changed") from None
     with descriptors.reserved():
         yield
-
-
-def add_to(servicer: NativeProvider, server: grpc.Server) -> None:
-    """Let a server serve the provider."""
-    add_ResourceProviderServicer_to_server(servicer, server)

@@ -105,19 +105,18 @@ class Sessions:
             session.belong_to(self._address)
         return session
 
-    def start(self, peer: str, address: str) -> None:
-        """Start the session of a connection that an engine has just made.
+    def start(self, peer: str, address: str = "") -> Session:
+        """Return a new session for a connection that an engine has just made.
 
         Args:
             peer: The address of the connection. A later engine may have the same one.
             address: The engine's own address. Empty if it is not known.
         """
-        address = address or self._address or ""
+        session = Session()
+        session.belong_to(address or self._address or "")
         with self._lock:
-            session = self._by_peer.get(peer)
-            if session is None or session.address != address:
-                session = self._by_peer[peer] = Session()
-        session.belong_to(address)
+            self._by_peer[peer] = session
+        return session
 
     def all(self) -> list[Session]:
         """Return all sessions."""
