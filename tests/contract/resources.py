@@ -10,6 +10,7 @@ from pulumi_upstash_rotation.errors import (
     DatabaseNotFoundError,
     IndeterminateOutcomeError,
 )
+from pulumi_upstash_rotation.values import Verification
 
 from ..support.account import ScriptedUpstash
 from ..support.payloads import DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
@@ -90,7 +91,9 @@ def _rejecting() -> ScriptedUpstash:
 
 
 def _empty() -> ScriptedUpstash:
-    return _failing(DatabaseNotFoundError("none (404)", "nothing", status=404))
+    gone = DatabaseNotFoundError("none (404)", "nothing", status=404)
+    silent = Verification(verified=False, message="not verified")
+    return ScriptedUpstash(reset=gone, get=gone, verification=silent)
 
 
 _FIRST, _SECOND = token_canary(1), token_canary(2)

@@ -43,6 +43,7 @@ GET = ("ACL", "GETUSER", "app")
 def _no_waits(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     instant = SimpleNamespace(monotonic=clock, sleep=clock.sleep)
     monkeypatch.setattr(redis_rest, "time", instant)
+    monkeypatch.setattr(redis_rest, "cancellation", instant)
 
 
 @pytest.fixture

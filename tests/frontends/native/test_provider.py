@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -18,14 +19,17 @@ from hypothesis import strategies as st
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
-from pulumi_upstash_rotation.errors import IndeterminateOutcomeError
+from pulumi_upstash_rotation.errors import IndeterminateOutcomeError, PartialFailureError
 from pulumi_upstash_rotation.frontends.engine import context as engine_context
-from pulumi_upstash_rotation.frontends.engine import log
+from pulumi_upstash_rotation.frontends.engine import descriptors, log
+from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES
 from pulumi_upstash_rotation.frontends.native import provider
 from pulumi_upstash_rotation.frontends.native.names import to_camel
+from pulumi_upstash_rotation.frontends.native.version import plugin_version
 from pulumi_upstash_rotation.http import cancellation
 from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import with_pending
+from pulumi_upstash_rotation.resources.seam import Resource
 from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason
 from pulumi_upstash_rotation.values import format_time
 
@@ -36,8 +40,6 @@ from ...support.payloads import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from pulumi_upstash_rotation.resources.seam import Resource
 
 HANDLER = "pulumi_upstash_rotation.resources.redis_password_rotation.handler"
 NEWS = {"databaseId": DATABASE_ID, "triggers": {"release": "canary-1"}}
@@ -103,23 +105,10 @@ def test_handshake_and_configure_accept_secrets_and_previews(engine: Engine) -> 
     assert (configured.acceptSecrets, configured.supportsPreview) == (True, True)
 
 
-@pytest.mark.parametrize(
-    ("version", "shown"),
-    [
-        ("1.2.3", "1.2.3"),
-        ("0.1.0.dev3", "0.1.0-dev.3"),
-        ("0.1.0.dev0", "0.1.0-dev.0"),
-    ],
-)
-def test_version_is_a_semantic_one(
-    version: str, shown: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provider, "__version__", version)
-    provider.schema.cache_clear()
+def test_version_is_that_of_the_plugin(engine: Engine) -> None:
     info = engine.call("GetPluginInfo", empty_pb2.Empty())
     schema = json.loads(engine.call("GetSchema", provider_pb2.GetSchemaRequest()).schema)
-    provider.schema.cache_clear()
-    assert (info.version, schema["version"]) == (shown, shown)
+    assert info.version == schema["version"] == plugin_version()
     assert schema["name"] == provider.PACKAGE
 
 
@@ -145,6 +134,7 @@ def test_attach_takes_the_address_of_the_engine(
     shown: list[Any] = []
     monkeypatch.setattr(log, "show", lambda *line: shown.append(line))
     engine.call("Attach", plugin_pb2.PluginAttach(address="127.0.0.1:1"))
+    engine.call("Configure", provider_pb2.ConfigureRequest(args=sent(CONFIG)))
     engine.diff(created(engine), DUE)
     ((_, line, urn, address),) = shown
     assert line.endswith("is due for a reset: trigger: release")
@@ -175,7 +165,9 @@ def test_debug_shows_details_if_it_is_on(
 def check_config(engine: Engine, config: dict[str, Any]) -> list[str]:
     request = provider_pb2.CheckRequest(urn="urn", news=sent(config))
     response = engine.call("CheckConfig", request)
-    assert response.inputs == request.news
+    assert clear(response.inputs) == clear(request.news)
+    known = {name for name, value in clear(request.news).items() if value != rpc.UNKNOWN}
+    assert secrets(response.inputs) == {"apiKey"} & known
     assert not any(failure.property for failure in response.failures)
     return [failure.reason for failure in response.failures]
 
@@ -334,12 +326,27 @@ def test_diff_with_another_database_replaces(engine: Engine) -> None:
 
 
 @pytest.mark.usefixtures("upstash")
-def test_diff_of_a_refresh_decides_nothing(engine: Engine, lines: list[str]) -> None:
+def test_diff_of_a_refresh_shows_what_changed_and_not_what_is_due(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, lines: list[str]
+) -> None:
     state = created(engine)
-    assert engine.bare_diff(state, DUE).changes == DIFF.DIFF_UNKNOWN
+    assert engine.bare_diff(state, DUE, DUE).changes == DIFF.DIFF_NONE
+    newer = {**WITH_CREDENTIALS, "password": "newer-canary"}
+    let_account_be(ScriptedUpstash(get=newer), monkeypatch)
+    found = engine.read(DATABASE_ID, state, DUE)
+    response = engine.bare_diff(clear(found.properties), DUE, DUE)
+    assert response.changes == DIFF.DIFF_SOME
+    assert {"password", "redisUrl"} <= {*response.diffs} == {*kinds(response)}
+    assert "canary" not in str(response)
+    assert engine.bare_diff(state, DUE, DUE).changes == DIFF.DIFF_NONE
     assert lines == []
-    assert engine.diff(state, DUE).changes == DIFF.DIFF_SOME
-    assert engine.bare_diff(state, DUE).changes == DIFF.DIFF_UNKNOWN
+    assert engine.diff(state, DUE, DUE).changes == DIFF.DIFF_SOME
+    assert len(lines) == 1
+
+
+@pytest.mark.usefixtures("upstash")
+def test_diff_with_changed_inputs_is_no_refresh(engine: Engine) -> None:
+    assert engine.bare_diff(created(engine), DUE, NEWS).changes == DIFF.DIFF_SOME
 
 
 # --- previews ---
@@ -740,3 +747,231 @@ def test_cancelled_run_ends_the_waits_of_calls_to_come(
     with pytest.raises(FailedCallError, match="^the run was cancelled"):
         engine.create(NEWS)
     Engine(engine.servicer).diff({"schemaVersion": 1}, NEWS)  # a new run of the same process
+
+
+# --- what leaves the plugin after a reset ---
+
+MADE: dict[str, Any] = {
+    "database_id": DATABASE_ID,
+    "database_name": "cache",
+    "password": "password-canary",
+    "rest_token": "token-canary",
+    "triggers": {"release": "2026-11"},
+    "rotated_at": "2026-11-23T04:05:06Z",
+    "rotation_count": 1,
+    "extra_attributes": {"plan": "x"},
+}
+NATIVE = provider.__package__
+STEPS = [
+    "pulumi_upstash_rotation.frontends.engine.outputs.deliverable",
+    "pulumi_upstash_rotation.frontends.engine.outputs.essential_only",
+    f"{NATIVE}.wire.struct",
+    f"{NATIVE}.provider.next_rotation_at",
+    f"{NATIVE}.provider.to_camel",
+    f"{NATIVE}.provider.camel",
+]
+EXCEPTIONS = (MemoryError, RecursionError, SystemExit, KeyboardInterrupt, AttributeError, OSError)
+BAD: dict[str, Any] = {
+    "sentinel": rpc.UNKNOWN,
+    "signature": {rpc._special_sig_key: "x"},
+    "integer": 10**5000,
+    "surrogate": "\ud800",
+    "object": object(),
+}
+
+
+def returns(outputs: dict[str, Any]) -> Callable[..., Resource]:
+    return lambda *_: Resource(DATABASE_ID, outputs)
+
+
+def fails(outputs: dict[str, Any]) -> Callable[..., Resource]:
+    def fail(*_: object) -> Resource:
+        raise PartialFailureError("it broke", DATABASE_ID, outputs)
+
+    return fail
+
+
+ENDS = {"create": [returns, fails], "update": [returns, fails], "read": [returns]}
+CALLS: dict[str, Callable[[Engine], Any]] = {
+    "create": lambda engine: engine.create(DAYS).properties,
+    "update": lambda engine: engine.update({}, DAYS).properties,
+    "read": lambda engine: engine.read("id", {"schemaVersion": 1}, DAYS).properties,
+}
+
+
+@pytest.fixture(params=[(name, end) for name in CALLS for end in ENDS[name]])
+def case(request: pytest.FixtureRequest) -> Any:
+    """A call, and how its handler ends."""
+    return request.param
+
+
+@pytest.fixture
+def end(case: Any) -> Any:
+    """How the handler ends."""
+    return case[1]
+
+
+@pytest.fixture
+def call(case: Any, engine: Engine) -> Callable[[], dict[str, Any]]:
+    """A call that may have reset a password. It returns what the engine gets, or keeps."""
+
+    def call() -> dict[str, Any]:
+        try:
+            properties = CALLS[case[0]](engine)
+        except FailedCallError as error:
+            properties = error.properties
+        assert secrets(properties) == SECRET & {*properties.fields}
+        return clear(properties)
+
+    return call
+
+
+def test_outputs_go_out_as_they_are(
+    call: Any, end: Any, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler(monkeypatch, end(MADE))
+    assert call() == {**to_camel(MADE), "nextRotationAt": "2026-12-03T04:05:06Z"}
+    assert lines == []
+
+
+@pytest.mark.parametrize("value", BAD.values(), ids=BAD.keys())
+def test_outputs_that_pulumi_cannot_store_do_not_take_the_password_with_them(
+    call: Any, end: Any, value: Any, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler(monkeypatch, end({**MADE, "database_name": value, "rotated_at": value}))
+    outputs = call()
+    assert outputs["password"] == MADE["password"]
+    assert outputs["triggers"] == MADE["triggers"]
+    assert not {"databaseName", "rotatedAt"} & outputs.keys()
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize("kind", EXCEPTIONS)
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("times", [1, 2])
+def test_password_goes_out_whatever_hits_the_plugin_after_the_reset(
+    call: Any,
+    end: Any,
+    step: str,
+    kind: type[BaseException],
+    times: int,
+    lines: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = [kind("canary")] * times
+    room, _, name = step.rpartition(".")
+    works = getattr(sys.modules[room], name)
+
+    def fail_first(*arguments: Any) -> Any:
+        if left:
+            raise left.pop()
+        return works(*arguments)
+
+    fail_first.__name__ = name
+
+    def act(*_: object) -> Resource:
+        monkeypatch.setattr(step, fail_first)
+        made: Resource = end(MADE)()
+        return made
+
+    let_handler(monkeypatch, act)
+    outputs = call()
+    assert outputs.items() >= {"password": "password-canary", "restToken": "token-canary"}.items()
+    assert "canary" not in "".join(lines)
+
+
+@pytest.mark.parametrize("name", ["_next_rotation", "deliver"])
+def test_password_goes_out_in_the_fewest_steps_if_nothing_else_works(
+    call: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler(monkeypatch, returns(MADE))
+    monkeypatch.setattr(provider, name, lambda *_: None if name == "deliver" else 1 / 0)
+    assert call()["password"] == MADE["password"]
+
+
+@pytest.mark.parametrize("name", ["for_programs", "Row.warning"])
+def test_report_that_cannot_be_shown_loses_no_password(
+    call: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler(monkeypatch, returns({**MADE, "database_name": object()}))
+    monkeypatch.setattr(f"{NATIVE}.session.{name}", lambda *_: 1 / 0)
+    assert call()["password"] == MADE["password"]
+
+
+def test_descriptor_that_somebody_else_closed_loses_no_password(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = os.close
+
+    def close_twice(descriptor: int) -> None:
+        close(descriptor)
+        close(descriptor)
+
+    def act(*_: object) -> Resource:
+        monkeypatch.setattr(descriptors.os, "close", close_twice)
+        return Resource(DATABASE_ID, MADE)
+
+    let_handler(monkeypatch, act)
+    outputs = clear(engine.create(NEWS).properties)
+    monkeypatch.undo()
+    assert outputs["password"] == MADE["password"]
+
+
+@pytest.mark.parametrize("size", [MAX_BYTES, 7 * MAX_BYTES])
+def test_too_large_outputs_are_cut(
+    call: Any, end: Any, size: int, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = {"a": "x" * size}
+    let_handler(monkeypatch, end({**MADE, "triggers": large, "extra_attributes": large}))
+    outputs = call()
+    assert outputs.keys() == {*to_camel(MADE), "nextRotationAt"} - {"triggers", "extraAttributes"}
+    assert len(lines) == 1
+
+
+# --- what must work before a call may reset ---
+
+
+@pytest.mark.parametrize("method", ["create", "update"])
+def test_call_whose_end_cannot_work_fails_before_it_begins(
+    method: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler(monkeypatch, never)
+
+    def fail(*_: object) -> None:
+        raise ImportError("canary")
+
+    provider._rehearse.cache_clear()
+    monkeypatch.setattr(provider, "encoded_status", fail)
+    expected = "^outputs cannot be sent to Pulumi \\(ImportError\\); nothing has changed"
+    with pytest.raises(FailedCallError, match=expected):
+        CALLS[method](engine)
+
+
+@pytest.mark.parametrize("method", ["create", "update"])
+def test_call_without_free_descriptors_fails_before_it_begins(
+    method: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler(monkeypatch, never)
+
+    def refuse(*_: object) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(descriptors.os, "open", refuse)
+    with pytest.raises(FailedCallError, match="nothing has changed. Raise the limit .`ulimit -n"):
+        CALLS[method](engine)
+
+
+def test_calls_at_once_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(provider.NativeProvider(slots=descriptors.Slots(1)))
+    lock = threading.Lock()
+
+    def act(*_: object) -> Resource:
+        assert lock.acquire(blocking=False)
+        cancellation.sleep(0.01)
+        lock.release()
+        return Resource(DATABASE_ID, MADE)
+
+    let_handler(monkeypatch, act)
+    with ThreadPoolExecutor(8) as pool:
+        for made in [pool.submit(engine.create, NEWS) for _ in range(8)]:
+            assert made.result(60).id == DATABASE_ID

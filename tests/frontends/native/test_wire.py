@@ -104,7 +104,7 @@ def test_integers_are_exact_and_no_floats() -> None:
     values = {"a": most, "b": -most, "c": 0, "d": 1.5, "e": -0.0, "f": 1e300}
     received = plain(struct(values))
     assert received == values
-    assert [type(each) for each in received.values()] == [int, int, int, float, int, int]
+    assert [type(received[name]) for name in values] == [int, int, int, float, int, int]
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])

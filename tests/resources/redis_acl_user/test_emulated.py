@@ -82,6 +82,7 @@ def stack(upstash_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Stack:
     instant: ModuleType | Any = Clock()
     instant.monotonic = instant
     monkeypatch.setattr(redis_rest, "time", instant)
+    monkeypatch.setattr(redis_rest, "cancellation", instant)
     return Stack(upstash_emulator)
 
 

@@ -351,7 +351,7 @@ def test_imported_state_is_read_back_and_ends_with_the_first_update() -> None:
     outputs = to_outputs(replace(snapshot_of(WITH_CREDENTIALS), imported=True))
     assert outputs["imported"] is True
     assert parse_state(outputs).imported
-    stored = taken_over(outputs, DeclaredInputs(DATABASE_ID, triggers={"b": 2}), NOW)
+    stored = taken_over(outputs, DeclaredInputs(database_id=DATABASE_ID, triggers={"b": 2}), NOW)
     assert not parse_state(stored).imported
     assert stored["triggers"] == {"b": 2}
     # A reset outside Pulumi since the import has a time and a cause of its own.
@@ -360,7 +360,7 @@ def test_imported_state_is_read_back_and_ends_with_the_first_update() -> None:
 
 def test_imported_state_without_a_rotation_is_an_adoption() -> None:
     outputs = to_outputs(Snapshot(parse_database(DOCUMENTED), RotationRecord(), imported=True))
-    record = parse_state(taken_over(outputs, DeclaredInputs(DATABASE_ID), NOW)).record
+    record = parse_state(taken_over(outputs, DeclaredInputs(database_id=DATABASE_ID), NOW)).record
     assert (record.adopted_at, record.rotated_at, record.count) == (NOW, None, 0)
     assert record.reason == Reason(Cause.ADOPTED)
 
