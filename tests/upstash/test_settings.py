@@ -258,3 +258,17 @@ def test_no_text_holds_the_credentials_of_a_url(password: str) -> None:
     line = line_of({**CONFIG, "upstash:apiUrl": f"https://user:canary{password}@x.test"})
     assert "canary" not in line
     assert line.startswith("config upstash:apiUrl must ")
+
+
+def test_another_package_has_its_own_keys() -> None:
+    config = {"other:email": "a@b.c", "other:apiKey": "key", "upstash:apiUrl": "no url"}
+    assert resolve_settings(config, {}, "other") == Settings("a@b.c", "key")
+    assert resolve_settings(CONFIG, ENVIRON, "other") == Settings("e@f.g", "environment-key")
+
+
+@pytest.mark.parametrize("key", ["apiUrl", "maxConcurrency", "rateLimitWait"])
+def test_problem_of_another_package_names_its_own_key(key: str) -> None:
+    config = {"other:email": "a@b.c", "other:apiKey": "key", f"other:{key}": "canary"}
+    with pytest.raises(ConfigurationError, match=f"^config other:{key} must be") as raised:
+        resolve_settings(config, {}, "other")
+    assert "canary" not in str(raised.value)

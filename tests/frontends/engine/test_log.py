@@ -107,3 +107,12 @@ def test_details_go_to_stderr_once_and_not_to_the_root_logger(
         logger.handlers, logger.level, logger.propagate = before
     assert capsys.readouterr().err == "pulumi_upstash_rotation.rotation: a detail\n"
     assert "a detail" not in caplog.text
+
+
+def test_line_goes_to_the_engine_that_is_named(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = sys.argv[-1]
+    monkeypatch.setattr(sys, "argv", ["provider", "127.0.0.1:1"])
+    log.show("info", "it is due", URN, address)
+    assert engine.lines == [(engine_pb2.INFO, "it is due", URN)]

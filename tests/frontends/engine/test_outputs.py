@@ -16,6 +16,7 @@ from pulumi_upstash_rotation.frontends.engine.outputs import (
     MAX_BYTES,
     SIGNATURE_KEY,
     UNKNOWN_SENTINELS,
+    deliver,
     deliverable,
     essential_only,
     flat_only,
@@ -219,3 +220,28 @@ def test_argument_that_the_state_cannot_hold_is_a_problem_that_names_the_limit(v
     assert str(problem).startswith(
         "triggers must be at most 256 KiB as Pulumi sends it (24 bytes for each value"
     )
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2, 3])
+def test_deliver_sends_the_largest_part_that_can_be_sent(failures: int) -> None:
+    sent: list[dict[str, Any]] = []
+    warned: list[str] = []
+
+    def send(kept: dict[str, Any]) -> str:
+        sent.append(kept)
+        if len(sent) <= failures:
+            raise SystemExit
+        return "sent"
+
+    result = deliver(KEPT, ESSENTIAL, send, warned.append)
+    parts = [KEPT, {"password": "pw", "triggers": {"a": 1}}, {"password": "pw"}]
+    assert sent == parts[: failures + 1]
+    assert result == ("sent" if failures < len(parts) else None)
+    assert len(warned) == (1 if failures in {1, 2} else 0)
+
+
+def test_deliver_returns_what_was_sent_even_if_nobody_can_be_warned() -> None:
+    def warn(_line: str) -> None:
+        raise BrokenPipeError
+
+    assert deliver({"password": "pw", "x": Odd()}, ESSENTIAL, dict, warn) == {"password": "pw"}

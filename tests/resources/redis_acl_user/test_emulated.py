@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from pulumi_upstash_rotation.errors import ApiError
+from pulumi_upstash_rotation.http.connection import trust_store
 from pulumi_upstash_rotation.resources import handler_of
 from pulumi_upstash_rotation.resources.seam import Operation, Run
 from pulumi_upstash_rotation.upstash import redis_rest
@@ -20,6 +21,7 @@ from ...support.assertions import connect
 from ...support.clock import Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
     from upstash_emulator import EmulatedDatabase, Emulator
@@ -77,13 +79,15 @@ class Stack:
 
 
 @pytest.fixture
-def stack(upstash_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Stack:
+def stack(upstash_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setenv("SSL_CERT_FILE", str(upstash_emulator.ca_bundle))
+    trust_store.cache_clear()  # another test of this process may have read it
     instant: ModuleType | Any = Clock()
     instant.monotonic = instant
     monkeypatch.setattr(redis_rest, "time", instant)
     monkeypatch.setattr(redis_rest, "cancellation", instant)
-    return Stack(upstash_emulator)
+    yield Stack(upstash_emulator)
+    trust_store.cache_clear()
 
 
 def pings(stack: Stack, url: str) -> bool:

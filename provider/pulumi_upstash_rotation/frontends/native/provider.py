@@ -29,6 +29,7 @@ from pulumi_upstash_rotation.frontends.engine.failures import (
 from pulumi_upstash_rotation.frontends.engine.outputs import deliver, flat_only, unstorable
 from pulumi_upstash_rotation.http import cancellation
 from pulumi_upstash_rotation.resources import handler_of
+from pulumi_upstash_rotation.resources.secured import MAY_HAVE_CHANGED
 from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
 from pulumi_upstash_rotation.upstash.settings import (
     CONFIG_KEYS,
@@ -460,7 +461,11 @@ def _delivered(
         return made
 
     sent = deliver(outputs, handler.essential, send, row.warning)
-    return flat(outputs, handler) if sent is None else sent
+    try:
+        return flat(outputs, handler) if sent is None else sent
+    except BaseException as error:
+        what = f"outputs cannot be sent to Pulumi ({type(error).__name__})"
+        raise RotationError(f"{what}; {MAY_HAVE_CHANGED}") from None
 
 
 def flat(outputs: Mapping[str, Any], handler: Handler) -> Struct:

@@ -22,8 +22,8 @@ GRACE_SECONDS: Final = 3.0
 """How long running calls may take after SIGINT. The engine kills this process after 5 seconds."""
 _MOST_BYTES: Final = 400 << 20
 """Limit of a message, as in Pulumi's own plugins."""
-_MORE_THREADS: Final = 8
-"""Threads for calls that wait for nothing, such as Cancel."""
+_MORE_THREADS: Final = 1024
+"""Threads for calls that wait for their turn, and for those that need none, such as Cancel."""
 
 
 def serve(address: str | None) -> None:
