@@ -463,7 +463,7 @@ def _delivered(
     sent = deliver(outputs, handler.essential, send, row.warning)
     try:
         return flat(outputs, handler) if sent is None else sent
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  whatever it is, it must be one line
         what = f"outputs cannot be sent to Pulumi ({type(error).__name__})"
         raise RotationError(f"{what}; {MAY_HAVE_CHANGED}") from None
 
