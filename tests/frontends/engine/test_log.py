@@ -93,6 +93,20 @@ def test_line_that_cannot_be_shown_raises_nothing(
     log.show("warning", "look at this", URN if failing == "_send" else None)
 
 
+def test_details_go_to_the_row_of_the_stack_if_the_engine_hides_stderr(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.getLogger("pulumi_upstash_rotation")
+    before = (logger.handlers, logger.level, logger.propagate)
+    try:
+        log.show_details(sys.argv[-1])
+        logging.getLogger("pulumi_upstash_rotation.rotation").debug("a detail")
+    finally:
+        logger.handlers, logger.level, logger.propagate = before
+    assert engine.lines == [(engine_pb2.INFO, "pulumi_upstash_rotation.rotation: a detail", "")]
+    assert capsys.readouterr().err == ""
+
+
 def test_details_go_to_stderr_once_and_not_to_the_root_logger(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

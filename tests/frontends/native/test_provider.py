@@ -154,7 +154,7 @@ def test_debug_shows_details_if_it_is_on(
 ) -> None:
     shown: list[str] = []
     monkeypatch.setenv("UPSTASH_ROTATION_DEBUG", value)
-    monkeypatch.setattr(log, "show_details", lambda: shown.append("details"))
+    monkeypatch.setattr(log, "show_details", lambda *_: shown.append("details"))
     Engine()
     assert shown == expected
 

@@ -1002,6 +1002,16 @@ def test_import_with_an_old_schedule_resets_nothing_at_once(at_once: bool) -> No
     assert upstash.calls == []
 
 
+def test_refresh_of_a_state_without_a_version_is_no_import() -> None:
+    upstash = ScriptedUpstash()
+    created = create(upstash, {"a": 1})
+    old = {name: value for name, value in created.outputs.items() if name != "schema_version"}
+    refreshed = read(upstash, old).outputs
+    assert "imported" not in refreshed
+    found, _ = diff(refreshed, {"a": 2})
+    assert found == Diff(changes=True)
+
+
 def test_refresh_of_an_import_keeps_it_imported_and_takes_another_password() -> None:
     upstash = ScriptedUpstash(get=NEWER)
     refreshed = read(upstash, imported())

@@ -28,14 +28,31 @@ def show(
             sys.stderr.write(f"{severity}: {message}\n")
 
 
-def show_details() -> None:
-    """Write this package's log to stderr. It holds no secret."""
-    handler = logging.StreamHandler()
+def show_details(address: str | None = None) -> None:
+    """Write this package's log to stderr. It holds no secret.
+
+    Args:
+        address: The engine's address, if it hides what this process writes to stderr. The log then
+            goes to the row of the stack.
+    """
+    handler = _Details(address) if address else logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
     logger = logging.getLogger(__package__.partition(".")[0])
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
+
+
+class _Details(logging.Handler):
+    """Sends log records to the engine."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with contextlib.suppress(Exception):
+            _send("info", self.format(record), "", self._address)
 
 
 def _send(severity: str, message: str, urn: str, address: str | None) -> bool:

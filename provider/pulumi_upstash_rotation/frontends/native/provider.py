@@ -170,7 +170,7 @@ class NativeProvider(ResourceProviderServicer):
         """Keep the config. A call that needs an account reports what is wrong with it."""
         session.config = wire.plain(request.args)
         if os.environ.get("UPSTASH_ROTATION_DEBUG", "0") not in {"", "0"}:
-            log.show_details()
+            log.show_details(session.address)
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     # Resources

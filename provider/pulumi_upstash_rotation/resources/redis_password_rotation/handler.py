@@ -121,7 +121,9 @@ class RedisPasswordRotationHandler:
         """Return the outputs as the database is now. It never resets."""
         state = parse_state({"database_id": id_, **outputs})
         if "schema_version" not in outputs:  # an import, or `get()`: the program uses the password
-            state = replace(state, imported=True)
+            # The first versions wrote no version, but more than the id.
+            known = {name for name, value in outputs.items() if value is not None}
+            state = replace(state, imported=known <= {"database_id"})
             operation.run.declared.add((NAME, id_))
         try:
             database = operation.account.api.get_database(state.database_id, state.database_name)
