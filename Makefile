@@ -60,7 +60,7 @@ chaos: $(READY) ## Run N random sequences of faults and kills, from SEED, and pr
 		python -m tests.chaos $(or $(N),20) $(SEED) $(ARGS)
 
 bench: $(READY) ## Measure against a naive provider, with options such as ARGS="--rounds 3 --write"
-	@$(WITH_ENGINE) PYTHONPATH=tools \
+	@engine=$(ENGINE) && hosts=$(HOSTS) && PATH="$(BIN):$$engine$${hosts:+:$$hosts}:$$PATH" PYTHONPATH=tools \
 		python tests/benchmarks/bench.py $(ARGS)
 
 check: $(READY) ## Lint, check types and imports, and compare what make generate writes

@@ -244,6 +244,12 @@ def performance(part: str) -> str:
             for each in data["goals"]
         )
         return table(("goal", "at most", "measured", "limit"), rows)
+    if part == "plugin":
+        goals = (
+            (each["goal"], f"{each['at_most']}", f"**{each['measured']:.2f}**")
+            for each in data["plugin"]
+        )
+        return table(("goal", "at most", "measured"), goals)
     return _users(data["users"]) if part == "users" else _summary(data["measurements"])
 
 

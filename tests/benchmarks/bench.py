@@ -21,7 +21,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
@@ -31,7 +31,7 @@ from pulumi_upstash_rotation.frontends.native.names import camel
 from upstash_emulator import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 ROOT: Final = Path(__file__).parents[2]
 DATA: Final = ROOT / "docs" / "performance.json"
@@ -132,6 +132,12 @@ class Cost:
     connections: int
 
 
+PLUGIN_CASES: Final = (
+    Case(GOALS_DATABASES, 0.0),
+    Case(GOALS_DATABASES, 0.3, parallel=64),
+)
+"""What the goals of the native plugin are about."""
+
 Results = dict[tuple[Case, str, str], Cost]
 """Medians by case, step and program."""
 
@@ -143,22 +149,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--databases", type=int, nargs="+", default=[1, 16, 64, 256])
     parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 0.3])
-    parser.add_argument("--users", action="store_true", help="measure only ACL users")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--users", action="store_true", help="measure only ACL users")
+    only.add_argument("--plugin", action="store_true", help="measure only the native plugin")
     parser.add_argument("--write", action="store_true", help="write docs/performance.json")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for folder in ("provider", "emulator", "tests/benchmarks"):
         compileall.compile_dir(ROOT / folder, quiet=1)  # as an installer does
-    figures = {} if not options.users else json.loads(DATA.read_text())
-    if not options.users:
+    some = options.users or options.plugin
+    figures = json.loads(DATA.read_text()) if some else {}
+    if not some:
         results: Results = {}
         for case in cases(options.databases, options.latency):
             measure(case, options.rounds, results)
-        reached = list(goals(results, options.rounds))
-        for goal in reached:
-            print(f"{goal['goal']}: {goal['measured']:.2f}, goal {goal['at_most']}", flush=True)
-        figures = data(options.rounds, reached, results)
-    figures["users"] = measure_users(options.rounds, max(options.databases))
+        figures = data(options.rounds, reported(goals(results, options.rounds)), results)
+    if not options.plugin:
+        figures["users"] = measure_users(options.rounds, max(options.databases))
+    if not options.users:
+        figures["plugin"] = measure_plugin(options.rounds)
     if options.write:
         DATA.write_text(written(figures))
 
@@ -174,10 +183,14 @@ def cases(sizes: list[int], latencies: list[float]) -> Iterator[Case]:
             yield Case(size, 0.0, verify=True)
 
 
-def measure(case: Case, rounds: int, results: Results) -> None:
+def measure(case: Case, rounds: int, results: Results, kinds: Sequence[str] = ()) -> None:
     """Run a case, add its minima to `results`, and print a line for each step."""
     costs: dict[tuple[str, str], list[Cost]] = defaultdict(list)
-    kinds = [kind for kind in PROGRAMS if kind != IDEAL or case.databases == GOALS_DATABASES]
+    kinds = kinds or [
+        kind
+        for kind in PROGRAMS
+        if kind not in (PLUGIN, IN_YAML) and (kind != IDEAL or case.databases == GOALS_DATABASES)
+    ]
     with Emulator(
         databases=case.databases,
         redis_servers=case.verify,
@@ -196,6 +209,23 @@ def measure(case: Case, rounds: int, results: Results) -> None:
         print(
             f"{case}, {step}: {parts}, ratio {seconds['ours'] / seconds['naive']:.2f}", flush=True
         )
+
+
+def measure_plugin(rounds: int) -> list[dict[str, Any]]:
+    """Return what the native plugin costs against the Python resource, and print it."""
+    results: Results = {}
+    for case in PLUGIN_CASES:
+        measure(case, rounds, results, ("naive", "ours", PLUGIN, IN_YAML))
+    return reported(plugin_goals(results, rounds))
+
+
+def reported(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return goals, each printed as soon as it is measured."""
+    reached = []
+    for goal in found:
+        print(f"{goal['goal']}: {goal['measured']:.2f}, goal {goal['at_most']}", flush=True)
+        reached.append(goal)
+    return reached
 
 
 def measure_users(rounds: int, most: int) -> list[dict[str, object]]:
@@ -245,7 +275,7 @@ def footprint(folder: Path) -> dict[str, object]:
     return {"resources": len(ours) // rotations, "bytes": size // rotations}
 
 
-def goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
+def goals(results: Results, rounds: int) -> Iterator[dict[str, Any]]:
     """Yield each goal, the ratio that was measured, and the limit of any provider."""
     slow, fast = Case(GOALS_DATABASES, 0.3), Case(GOALS_DATABASES, 0.0)
     parallel, verified = replace(slow, parallel=64), replace(fast, verify=True)
@@ -271,7 +301,6 @@ def goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
             "measured": round(results[case, step, "ours"].wall_seconds / naive, 2),
             "limit": round(ideal.wall_seconds / naive, 2) if ideal else None,
         }
-    yield from plugin_goals(results, rounds)
     alone, ours = imports(rounds, "import pulumi", "import pulumi_upstash_rotation")
     yield {
         "goal": "`import pulumi_upstash_rotation` against `import pulumi`",
@@ -281,9 +310,9 @@ def goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
     }
 
 
-def plugin_goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
+def plugin_goals(results: Results, rounds: int) -> Iterator[dict[str, Any]]:
     """Yield the goals of the native plugin. Most are ratios to the dynamic provider."""
-    slow, fast = Case(GOALS_DATABASES, 0.3, parallel=64), Case(GOALS_DATABASES, 0.0)
+    fast, slow = PLUGIN_CASES
     fleet = f"{GOALS_DATABASES} databases"
     for name, case, step, most, part, other in (
         (f"plugin, {fleet}", fast, ROTATES, 0.75, "wall_seconds", "ours"),
@@ -319,7 +348,7 @@ def plugin_goals(results: Results, rounds: int) -> Iterator[dict[str, object]]:
     }
 
 
-def data(rounds: int, reached: list[dict[str, object]], results: Results) -> dict[str, object]:
+def data(rounds: int, reached: list[dict[str, Any]], results: Results) -> dict[str, object]:
     """Return all figures, but those of ACL users."""
     head = {
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",

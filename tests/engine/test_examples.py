@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from ..support.stacks import StackFactory
 
 EXAMPLES = ROOT / "examples"
+OTHER_LANGUAGES: dict[str, set[str]] = {
+    "go": {"go.mod", "main.go"},
+    "typescript": {"index.ts", "package.json", "tsconfig.json"},
+    "yaml": set(),
+}
+"""Examples that are not in Python, and the files of their programs."""
 DESCRIBED = {path.parent.name for path in EXAMPLES.glob("*/README.md")}
 
 
@@ -32,11 +38,15 @@ def test_every_example_is_a_whole_project_and_has_a_test() -> None:
         "quickstart",
         "scheduled",
         "zero_downtime",
+        *OTHER_LANGUAGES,
     }
     for folder in EXAMPLES.iterdir():
         names = {path.name for path in folder.iterdir()}
-        assert {"Pulumi.yaml", "__main__.py", "README.md", "requirements.txt"} <= names
-    here = Path(__file__).read_text() + (Path(__file__).parent / "test_distribution.py").read_text()
+        program = OTHER_LANGUAGES.get(folder.name, {"__main__.py", "requirements.txt"})
+        assert {"Pulumi.yaml", "README.md", *program} <= names
+        assert "template:" in (folder / "Pulumi.yaml").read_text()
+    modules = (f"test_{name}.py" for name in ("examples", "distribution", "languages"))
+    here = "".join((Path(__file__).parent / name).read_text() for name in modules)
     assert all(f'EXAMPLES / "{name}"' in here or name == "quickstart" for name in DESCRIBED)
 
 
@@ -165,8 +175,8 @@ def test_every_example_is_typed(tmp_path: Path) -> None:
     # They share what mypy finds out about the packages; their own modules share a name.
     cache = str(tmp_path / "mypy")
     for example in sorted(EXAMPLES.iterdir()):
-        if example.name == "consumers":
-            continue  # it needs large SDKs: see test_distribution.py
+        if example.name in {"consumers", *OTHER_LANGUAGES}:
+            continue  # consumers needs large SDKs: see test_distribution.py
         done = subprocess.run(
             [sys.executable, "-m", "mypy", "--strict", "--cache-dir", cache, "."],
             cwd=example,

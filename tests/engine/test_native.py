@@ -283,10 +283,11 @@ class Provider(pulumi.dynamic.ResourceProvider):
         return pulumi.dynamic.CreateResult("of " + props["id"], {{**props, "of": props["id"]}})
     def diff(self, id, olds, news):
         changes = olds["id"] != news["id"]
-        return pulumi.dynamic.DiffResult(changes, ["id"] if changes else [], [], True)
+        return pulumi.dynamic.DiffResult(changes, ["id"] if changes else [], [])
 class Maker(pulumi.dynamic.Resource):
     def __init__(self, id):
-        super().__init__(Provider(), "maker", {{"id": id, "of": None}})
+        first = pulumi.ResourceOptions(delete_before_replace=True)
+        super().__init__(Provider(), "maker", {{"id": id, "of": None}}, first)
 maker = Maker({id!r})
 """
 
@@ -301,10 +302,9 @@ def test_a_database_that_is_deleted_before_its_replacement_takes_its_rotation_al
     rotations.tail = exported("cache", database_id=Code("maker.of"))
     rotations.up()
     rotations.head = REPLACED_FIRST.format(id=new.id)
-    text = rotations.preview("--diff")
-    order = [line.split()[0] for line in text.splitlines() if rotations.front_end.type in line]
-    assert order[0] == "--", text  # its deletion comes first
-    rotations.up()
+    text = rotations.up()
+    # Pulumi asks the provider about the new id before it has checked the rotation.
+    assert text.index(" cache deleted original") < text.index(" cache creating replacement"), text
     assert (old.resets, new.resets) == (1, 1)
     assert rotations.out("cache")["password"] == new.password
 

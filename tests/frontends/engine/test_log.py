@@ -63,6 +63,16 @@ def test_address_of_the_engine_follows_its_other_arguments(
     assert len(engine.lines) == 1
 
 
+@pytest.mark.parametrize("name", ["http_proxy", "https_proxy", "grpc_proxy"])
+def test_line_goes_to_the_engine_past_a_proxy(
+    name: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    log.show("warning", "look at this", URN)
+    assert len(engine.lines) == 1
+
+
 def test_line_without_a_resource_goes_to_stderr(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")  # as the SDK starts a dynamic provider
     return tmp_path
 
 
@@ -94,3 +95,17 @@ def test_folder_that_cannot_be_read_hides_nothing(
     monkeypatch.setattr(f"{shadows.__name__}.Path.iterdir", refuse)
     assert project.exists()
     assert shadows.hidden() is None
+
+
+def test_file_in_a_folder_where_python_does_not_look_hides_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The native plugin's process does not."""
+    (project / "cronsim.py").touch()
+    monkeypatch.delitem(sys.modules, "cronsim", raising=False)  # a late import
+    assert shadows.hidden(works=True) is not None
+    others = [each for each in sys.path if each not in ("", str(project))]
+    monkeypatch.setattr(sys, "path", others)
+    assert shadows.hidden(works=True) is None
+    monkeypatch.setattr(sys, "path", [*others, str(project)])
+    assert shadows.hidden(works=True) is not None

@@ -58,11 +58,20 @@ def test_each_changed_input_has_a_path(
         ('q"uote', 'a["q\\"uote"]'),
         ("", 'a[""]'),
         ("0", 'a["0"]'),
-        ("ü", 'a["\\u00fc"]'),
+        ("ü", 'a["ü"]'),
+        ("back\\slash", "a"),
+        ("end\\", "a"),
     ],
 )
 def test_key_of_a_map_is_quoted_if_it_is_no_name(key: str, path: str) -> None:
     assert changes({"a": {key: 1}}, {"a": {key: 2}}) == {path: "UPDATE"}
+
+
+def test_key_without_a_path_changes_the_whole_map() -> None:
+    """The engine fails on `a["end\\"]`, whatever has happened to the key."""
+    assert changes({"a": {"end\\": 1}}, {"a": {}}) == {"a": "UPDATE"}
+    assert changes({"a": {}}, {"a": {"end\\": 1}}) == {"a": "UPDATE"}
+    assert changes({"a": {"end\\": 1}}, {"a": {"end\\": 1}}) == {}
 
 
 def test_replacing_input_replaces() -> None:

@@ -122,3 +122,9 @@ def test_any_name_of_a_database_stays_as_it_is(name: str) -> None:
 @given(st.text())
 def test_any_text_can_be_shown(text: str) -> None:
     assert isinstance(text_for_programs(text, NAMES), str)
+
+
+def test_backslashes_after_an_open_quote_take_no_time() -> None:
+    """A database's own error text may be cut anywhere. A call that has reset must not hang."""
+    text = "the database responded with ERR '" + "\\\\" * 1000
+    assert text_for_programs(f"{text}; set verify=False", NAMES) == f"{text}; set verify=false"

@@ -255,10 +255,20 @@ NAMES_OF_THE_CORE = {name for name in CHECKS if "_" in name}
 ))  # fmt: skip
 def test_check_of_anything_has_one_line_for_each_problem(news: dict[str, Any]) -> None:
     for problem in Engine().check(news):
-        assert " must be " in problem
+        assert " must be " in problem or " is not an input. " in problem
         assert "\n" not in problem
         assert not set(re.findall(r"\w+", problem)) & NAMES_OF_THE_CORE
         assert "True" not in problem
+
+
+@pytest.mark.parametrize("name", ["database_id", "existing_token", "rotationDay", "it's True"])
+def test_input_that_the_schema_lacks_is_reported(name: str) -> None:
+    """A language without types lets it pass. In the core's spelling it would not be a secret."""
+    engine = Engine()
+    assert engine.check({**NEWS, name: None}) == []
+    (problem,) = engine.check({**NEWS, name: "value-canary"})
+    assert problem.startswith(f"{name!r} is not an input. The inputs are databaseId, triggers, ")
+    assert "canary" not in problem
 
 
 def test_check_reports_settings_beside_arguments() -> None:
@@ -880,13 +890,35 @@ def test_password_goes_out_whatever_hits_the_plugin_after_the_reset(
     assert "canary" not in "".join(lines)
 
 
-@pytest.mark.parametrize("name", ["_next_rotation", "deliver"])
+def explode(*_: object) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [("_next_rotation", explode), ("deliver", explode), ("deliver", lambda *_: None)],
+)
 def test_password_goes_out_in_the_fewest_steps_if_nothing_else_works(
-    call: Any, name: str, monkeypatch: pytest.MonkeyPatch
+    call: Any, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_handler(monkeypatch, returns(MADE))
-    monkeypatch.setattr(provider, name, lambda *_: None if name == "deliver" else 1 / 0)
+    monkeypatch.setattr(provider, name, broken)
     assert call()["password"] == MADE["password"]
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"), [("_next_rotation", explode), ("deliver", lambda *_: None)]
+)
+def test_failed_call_keeps_the_fewest_outputs_if_nothing_else_works(
+    engine: Engine, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_handler(monkeypatch, fails({**MADE, "pending_rotation": "create"}))
+    monkeypatch.setattr(provider, name, broken)
+    with pytest.raises(FailedCallError, match="it broke") as failed:
+        engine.create(NEWS)
+    kept = clear(failed.value.properties)
+    assert failed.value.id == DATABASE_ID
+    assert (kept["pendingRotation"], kept["password"]) == ("create", MADE["password"])
 
 
 @pytest.mark.parametrize("name", ["for_programs", "Row.warning"])

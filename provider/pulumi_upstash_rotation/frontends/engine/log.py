@@ -80,4 +80,6 @@ def _engine(address: str) -> EngineStub:
     import grpc
     from pulumi.runtime.proto import engine_pb2_grpc
 
-    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+    # gRPC would send even a call of this machine to the proxy in `http_proxy`.
+    options = (("grpc.enable_http_proxy", 0),)
+    return engine_pb2_grpc.EngineStub(grpc.insecure_channel(address, options))

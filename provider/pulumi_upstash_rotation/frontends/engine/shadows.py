@@ -1,7 +1,8 @@
 """Files of a project that hide a library.
 
-The provider's process runs in the project's folder, and Python looks there first. A file
-`requests.py` of the project then stands for the library `requests`.
+The process of a dynamic provider runs in the project's folder, and Python looks there first. A file
+`requests.py` of the project then stands for the library `requests`. For the native plugin Python
+looks there only if PYTHONPATH says so.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def hidden(*, works: bool = False) -> str | None:
             copy of the library.
     """
     try:
-        found = sorted(path for path in Path.cwd().iterdir() if _hides(path, works=works))
+        project = Path.cwd()
+        if not any(Path(each).resolve() == project for each in sys.path):
+            return None
+        found = sorted(path for path in project.iterdir() if _hides(path, works=works))
     except OSError:
         return None
     if not found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +30,9 @@ def detailed_diff(
         old, new = olds.get(name), news.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
             for key in sorted({*old, *new}):
-                _add(changes, _path(name, key), (old.get(key), new.get(key)), replaces=False)
+                path = _path(name, key)
+                values = (old.get(key), new.get(key)) if path else (old, new)
+                _add(changes, path or name, values, replaces=False)
         else:
             _add(changes, name, (old, new), replaces=name in replacing)
     for name in replacing:  # the state may lack the old inputs
@@ -51,5 +52,14 @@ def _add(
     changes[path] = PropertyDiff(kind=kind, inputDiff=True)
 
 
-def _path(name: str, key: str) -> str:
-    return f"{name}.{key}" if _NAME.fullmatch(key) else f"{name}[{json.dumps(key)}]"
+def _path(name: str, key: str) -> str | None:
+    """Return the path of a key. None if it has no path, because the engine reads no backslash.
+
+    The engine fails on a path that it cannot read, and no update would be possible any more.
+    """
+    if _NAME.fullmatch(key):
+        return f"{name}.{key}"
+    if "\\" in key:
+        return None
+    quoted = key.replace('"', r"\"")
+    return f'{name}["{quoted}"]'

@@ -33,8 +33,13 @@ NAMES: Final = (
 """Names of more than one word that messages of the core may hold."""
 
 _WORDS: Final = {"True": "true", "False": "false", "None": "absent"}
-_USERS_OWN: Final = r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote)).)*(?P=quote)|\btrigger: .*"""
-"""Parts of a message that a user wrote: what is in quotes, and the name of a trigger."""
+_USERS_OWN: Final = (
+    r"""(?<!\w)(?P<quote>['"])(?:\\.|(?!(?P=quote))[^\\\n])*(?P=quote)|\btrigger: .*"""
+)
+"""Parts of a message that a user wrote: what is in quotes, and the name of a trigger.
+
+A backslash matches in one way only. Otherwise many of them after an open quote would take forever.
+"""
 
 
 def camel(name: str) -> str:

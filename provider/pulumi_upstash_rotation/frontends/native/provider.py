@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.struct_pb2 import Struct
 
-    from pulumi_upstash_rotation.resources.seam import Context, Handler, Operation
+    from pulumi_upstash_rotation.resources.seam import Context, Handler, Operation, Reporter
 
 PACKAGE: Final = "upstash-rotation"
 """Name of the Pulumi package."""
@@ -184,6 +184,7 @@ class NativeProvider(ResourceProviderServicer):
         problems: list[RotationError] = [*handler.check(arguments, _context(request, session))]
         if not problems:
             problems += unstorable(arguments, handler.essential)
+        problems += _unknown_inputs(request.news, _type(request.urn))
         try:
             _settings(session)
         except ConfigurationError as error:
@@ -232,8 +233,9 @@ class NativeProvider(ResourceProviderServicer):
             properties = _properties(planned, arguments, handler)
             return provider_pb2.CreateResponse(properties=properties)
         with self._slots.one(), _prepared():
-            made = handler.create(arguments, _operation(request, session))
-            sent = _delivered(made.outputs, arguments, handler, _row(request, session))
+            operation = _operation(request, session)
+            made = handler.create(arguments, operation)
+            sent = _delivered(made.outputs, arguments, handler, operation.reporter)
             return provider_pb2.CreateResponse(id=made.id, properties=sent)
 
     @_guarded
@@ -399,11 +401,30 @@ def _diff_of_refresh(changed: Collection[str]) -> provider_pb2.DiffResponse:
     )
 
 
+def _inputs(type_: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return the inputs of a resource by the schema."""
+    inputs: Mapping[str, Mapping[str, Any]] = schema()["resources"][type_]["inputProperties"]
+    return inputs
+
+
 @functools.cache
 def _secret_inputs(type_: str) -> frozenset[str]:
     """Return the inputs of a resource that are secret by the schema."""
-    properties = schema()["resources"][type_]["inputProperties"]
-    return frozenset(name for name, each in properties.items() if each.get("secret"))
+    return frozenset(name for name, each in _inputs(type_).items() if each.get("secret"))
+
+
+def _unknown_inputs(news: Struct, type_: str) -> list[RotationError]:
+    """Return a problem for each input that the schema lacks. Not every language checks the names.
+
+    A misspelled one would have no effect. One in the core's spelling would, but not as a secret.
+    """
+    names = _inputs(type_)
+    given = (name for name, value in news.fields.items() if not value.HasField("null_value"))
+    return [
+        RotationError(f"{name!a} is not an input. The inputs are {', '.join(names)}")
+        for name in sorted(given)
+        if name not in names
+    ]
 
 
 def _checked(
@@ -451,7 +472,7 @@ def _delivered(
     outputs: Mapping[str, Any],
     arguments: Mapping[str, Any],
     handler: Handler,
-    row: Any,  # noqa: ANN401
+    row: Reporter,
 ) -> Struct:
     """Return outputs that Pulumi can store for sure. The call has done its work, so it must end."""
 
@@ -460,9 +481,11 @@ def _delivered(
         made.SerializeToString()  # as gRPC will do it
         return made
 
-    sent = deliver(outputs, handler.essential, send, row.warning)
+    with contextlib.suppress(BaseException):
+        if (sent := deliver(outputs, handler.essential, send, row.warning)) is not None:
+            return sent
     try:
-        return flat(outputs, handler) if sent is None else sent
+        return flat(outputs, handler)
     except BaseException as error:  # noqa: BLE001  whatever it is, it must be one line
         what = f"outputs cannot be sent to Pulumi ({type(error).__name__})"
         raise RotationError(f"{what}; {MAY_HAVE_CHANGED}") from None
@@ -487,13 +510,16 @@ def _fail(
         handler = _handler(request.urn)
         inputs = request.properties if hasattr(request, "properties") else request.news
 
-        def send(kept: Mapping[str, Any]) -> bool:
-            properties = _properties(kept, _arguments(inputs), handler)
+        def keep(properties: Struct) -> bool:
             detail = init_failed(message, id_, properties)
             context.set_trailing_metadata(((_STATUS_DETAILS, encoded_status(message, [detail])),))
             return True
 
-        deliver(outputs, handler.essential, send, _row(request, session).warning)
+        def send(kept: Mapping[str, Any]) -> bool:
+            return keep(_properties(kept, _arguments(inputs), handler))
+
+        if not deliver(outputs, handler.essential, send, _row(request, session).warning):
+            keep(flat(outputs, handler))
     context.abort(grpc.StatusCode.UNKNOWN, message)
 
 
