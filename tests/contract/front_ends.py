@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import importlib.util
+import json
 import os
 import sys
 from contextlib import ExitStack, contextmanager
@@ -362,7 +363,7 @@ class NativeFrontEnd:
             response, observed = self._call("Check", request)
         if response is None:
             return observed
-        assert native.wire.plain(response.inputs) == native.wire.plain(news)
+        assert _as_text(response.inputs) == _as_text(news)
         for failure in response.failures:
             assert not failure.property  # the engine would print its value
         problems = tuple(_with_core_name(each.reason) for each in response.failures)
@@ -497,6 +498,11 @@ class NativeFrontEnd:
         assert urn == self._urn
         assert address is None
         self._lines.append((severity, message))
+
+
+def _as_text(properties: struct_pb2.Struct) -> str:
+    """Return properties in clear as text, in which NaN equals NaN."""
+    return json.dumps(native.wire.plain(properties), sort_keys=True, default=repr)
 
 
 def _with_core_name(problem: str) -> str:

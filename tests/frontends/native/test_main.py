@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pulumi_upstash_rotation.frontends.native import main as plugin
-from pulumi_upstash_rotation.frontends.native import server
 from pulumi_upstash_rotation.frontends.native.version import plugin_version
 
 if TYPE_CHECKING:
@@ -70,17 +69,32 @@ def test_sdk_that_cannot_be_imported_is_one_line(
     assert "canary" not in line
 
 
-def test_server_that_cannot_start_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(_address: object) -> None:
+FEW_THREADS = """
+import sys, threading
+start, left = threading.Thread.start, [None] * int(sys.argv.pop())
+def limited(self):
+    if not left:
         raise RuntimeError("can't start new thread")
+    left.pop()
+    start(self)
+threading.Thread.start = limited
+from pulumi_upstash_rotation.frontends.native.main import main
+sys.exit(main())
+"""
 
-    monkeypatch.setattr(sys, "argv", ["plugin"])
-    monkeypatch.setattr(server, "serve", refuse)
-    assert plugin.main() == 1
+
+@pytest.mark.parametrize("threads", ["0", "1"])
+def test_server_that_cannot_start_is_one_line(threads: str) -> None:
+    """Also if only a part of it has started. gRPC would then wait without end."""
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_THREADS, threads],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
     expected = f"{plugin.NAME}: cannot start (RuntimeError: can't start new thread)\n"
-    assert capsys.readouterr() == ("", expected)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
 
 
 def test_missing_sdk_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ Pulumi's engine starts it, reads a port from the first line of its output, and e
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final
 
@@ -31,7 +32,9 @@ def main() -> int:
     try:
         serve(_address(arguments))
     except Exception as error:  # noqa: BLE001  the engine would show a traceback
-        return _fail(f"cannot start ({type(error).__name__}: {error})")
+        _fail(f"cannot start ({type(error).__name__}: {error})")
+        sys.stderr.flush()
+        os._exit(1)  # gRPC would wait without end for a server that has not started
     return 0
 
 

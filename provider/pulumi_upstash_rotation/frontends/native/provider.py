@@ -419,10 +419,9 @@ def _unknown_inputs(news: Struct, type_: str) -> list[RotationError]:
     A misspelled one would have no effect. One in the core's spelling would, but not as a secret.
     """
     names = _inputs(type_)
-    given = (name for name, value in news.fields.items() if not value.HasField("null_value"))
     return [
         RotationError(f"{name!a} is not an input. The inputs are {', '.join(names)}")
-        for name in sorted(given)
+        for name in sorted(news.fields)
         if name not in names
     ]
 
