@@ -17,6 +17,9 @@ SHORTEST_PART: Final = 6
 """A shorter credential can be part of a text by chance. So it has to be the whole text."""
 MAX_ESCAPES: Final = 3
 """Number of escapes around each other that are undone."""
+MAX_GROWTH: Final = 3
+"""How much longer an ASCII text can be without its escapes. One of 7 characters may stand for a
+ligature of 18 letters."""
 _ESCAPE: Final = re.compile(r"(?:\\x|\\u00|=)([0-9a-f]{2})", re.IGNORECASE)
 _BETWEEN: Final = re.compile(r"\b0x|[\W_]", re.IGNORECASE)
 
@@ -34,7 +37,11 @@ def disclosing(values: Mapping[str, object], credentials: Collection[str]) -> se
     found |= {name for name, text in texts.items() if any(each in text for each in long_enough)}
     shortest = min(len(_joined(each)) for each in long_enough)
     # No encoding is shorter. Few values are so long, so most calls end before the slow part.
-    plain = {name: _plain(text) for name, text in texts.items()}
+    plain = {
+        name: _plain(text)
+        for name, text in texts.items()
+        if len(text) * MAX_GROWTH >= shortest or not text.isascii()
+    }
     plain = {name: text for name, text in plain.items() if len(text) >= shortest}
     parts = _spellings(long_enough) if plain else []
     return found | {name for name, text in plain.items() if any(part in text for part in parts)}

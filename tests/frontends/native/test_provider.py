@@ -491,6 +491,16 @@ def test_import_has_the_id_as_its_only_input(engine: Engine, upstash: ScriptedUp
     assert upstash.calls == ["get"]
 
 
+@pytest.mark.parametrize("name", ["RedisAclToken", "RedisAclUser", "RedisAclTokenRetirement"])
+def test_acl_user_cannot_be_imported(engine: Engine, upstash: ScriptedUpstash, name: str) -> None:
+    engine.urn = f"urn:pulumi:dev::test::upstash-rotation:index:{name}::it"
+    with pytest.raises(FailedCallError) as raised:
+        engine.read(f"{DATABASE_ID}/app")
+    line = raised.value.message
+    assert line.startswith(f"Pulumi cannot import upstash-rotation:index:{name}. Declare a token")
+    assert upstash.calls == []
+
+
 @pytest.mark.usefixtures("upstash")
 def test_refresh_keeps_the_inputs_and_computes_the_next_rotation(engine: Engine) -> None:
     state = created(engine, DAYS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,11 +43,13 @@ A backslash matches in one way only. Otherwise many of them after an open quote 
 """
 
 
+@functools.lru_cache(1024)
 def camel(name: str) -> str:
     """Return a name of the core as programs write it: `databaseId` for `database_id`."""
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
+@functools.lru_cache(1024)
 def snake(name: str) -> str:
     """Return a name as the core writes it: `database_id` for `databaseId`."""
     return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)

@@ -60,6 +60,10 @@ _HANDLERS: Final = {"RedisAclTokenRetirement": "RedisAclRetirement"}
 _SETTINGS: Final = tuple(key.partition(":")[2] for key in CONFIG_KEYS)
 _ENGINES_OWN: Final = ("version", "pluginDownloadURL", "pluginChecksums", "__internal")
 """Properties that the engine adds to the config of a provider."""
+_INSTEAD: Final = (
+    "Declare a token with rotateOnCreate=false and existingToken, or a user with adoptExisting; "
+    "nothing has changed"
+)
 _TIME: Final = ("rotation_days", "rotation_schedule")
 _STATUS_DETAILS: Final = "grpc-status-details-bin"
 
@@ -266,6 +270,8 @@ class NativeProvider(ResourceProviderServicer):
         with self._slots.one():
             operation = _operation(request, session)
             found = handler.read(request.id, outputs, operation)
+            if found is None and not outputs:
+                raise RotationError(f"Pulumi cannot import {_type(request.urn)}. {_INSTEAD}")
             if found is None:
                 return provider_pb2.ReadResponse()
             if "schema_version" not in outputs:  # an import, or `get()`
