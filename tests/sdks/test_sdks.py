@@ -130,7 +130,7 @@ def test_the_go_sdk_builds(generated: Path) -> None:
 
 @pytest.mark.soak
 def test_the_python_sdk_installs(generated: Path, tmp_path: Path) -> None:
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps")
+    pip = (sys.executable, "-m", "pip", "install", "--quiet")
     run(tmp_path, *pip, "--target", str(tmp_path / "site"), str(generated / "python"))
     program = "import pulumi_sample; print(pulumi_sample.Thing.__name__)"
     run(tmp_path / "site", sys.executable, "-c", program)
