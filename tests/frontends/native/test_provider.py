@@ -719,6 +719,19 @@ def test_engine_that_connects_again_keeps_its_config(engine: Engine) -> None:
     assert created(engine)["password"] == CREDENTIALS["password"]
 
 
+def test_unknown_connection_beside_two_engines_gets_no_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That of the environment may be another one."""
+    monkeypatch.setenv("UPSTASH_EMAIL", "a@b.c")
+    monkeypatch.setenv("UPSTASH_API_KEY", "key-canary")
+    servicer = provider.NativeProvider()
+    engine, _ = (Engine(servicer, peer=f"ipv4:127.0.0.1:{number}") for number in (1, 2))
+    engine.peer = "ipv4:127.0.0.1:3"
+    with pytest.raises(FailedCallError, match="has not configured this plugin; nothing has chang"):
+        engine.create(NEWS)
+
+
 # --- cancellation ---
 
 

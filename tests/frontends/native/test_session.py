@@ -54,7 +54,7 @@ def test_unknown_connection_gets_none_of_several_sessions() -> None:
     sessions = Sessions(None)
     known = [sessions.start("peer-1", "host:1"), sessions.start("peer-2", "host:2")]
     assert sessions.of("peer-3") not in known
-    assert sessions.of("peer-3").config == {}
+    assert sessions.of("peer-3").config is None
 
 
 def test_handshake_starts_anew_on_a_known_connection() -> None:

@@ -371,6 +371,13 @@ def _row(request: Any, session: Session) -> Row:  # noqa: ANN401  same
 
 
 def _settings(session: Session) -> Settings:
+    """Return the settings of a session's account.
+
+    Raises:
+        ConfigurationError: One is missing or malformed, or the engine has configured nothing.
+    """
+    if session.config is None:
+        raise ConfigurationError("the engine has not configured this plugin; nothing has changed")
     config = {f"{PACKAGE}:{name}": value for name, value in session.config.items()}
     return resolve_settings(config, os.environ, PACKAGE)
 

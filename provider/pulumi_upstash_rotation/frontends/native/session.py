@@ -22,13 +22,13 @@ class Session:
 
     Attributes:
         address: The engine's address. None if it is not known.
-        config: The provider's config, by name, secrets in clear.
+        config: The provider's config, by name, secrets in clear. None before it is known.
         run: The run of the engine.
         cancelled: Set when the user cancels the run.
     """
 
     address: str | None = None
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] | None = field(default=None, repr=False)
     run: Run = field(default_factory=Run, repr=False)
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
     _checked: set[str] = field(default_factory=set, repr=False)
@@ -93,7 +93,7 @@ class Sessions:
         """Return the session of a connection.
 
         A connection that was made again has another address. If there is only one session, it is
-        that one's.
+        that one's. Otherwise nobody knows whose it is, so the session has no config.
         """
         with self._lock:
             session = self._by_peer.get(peer)
