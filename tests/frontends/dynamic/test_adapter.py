@@ -19,7 +19,7 @@ from pulumi.runtime import rpc
 
 from pulumi_upstash_rotation.errors import PartialFailureError, RotationError
 from pulumi_upstash_rotation.frontends.dynamic import adapter, sdk
-from pulumi_upstash_rotation.frontends.engine import context, descriptors, log
+from pulumi_upstash_rotation.frontends.engine import context, descriptors, failures, log
 from pulumi_upstash_rotation.frontends.engine import outputs as engine_outputs
 from pulumi_upstash_rotation.frontends.engine.failures import Failure, init_failed, serialized
 from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES, deliverable
@@ -450,10 +450,10 @@ def test_call_whose_end_cannot_work_fails_before_it_begins(
 ) -> None:
     called = let_nothing_happen(monkeypatch)
 
-    def fail() -> None:
+    def fail(*_: object) -> None:
         raise ImportError("canary")
 
-    monkeypatch.setattr(adapter, "rehearse", fail)
+    monkeypatch.setattr(failures, "rehearse", fail)
     expected = "^outputs cannot be sent to Pulumi \\(ImportError\\); nothing has changed$"
     with pytest.raises(RotationError, match=expected):
         CALLS[method](new_provider())

@@ -175,7 +175,7 @@ from pulumi.runtime import rpc
 from pulumi_upstash_rotation.frontends.engine.failures import (
     encoded_status, init_failed, rehearse, serialized
 )
-rehearse()
+rehearse(serialized)
 resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 try:
     open("/dev/null")
@@ -201,11 +201,11 @@ def test_rehearsal_that_fails_is_repeated(monkeypatch: pytest.MonkeyPatch) -> No
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(failures, "serialized", fail)
+        patched.setattr(failures, "encoded_status", fail)
         for _ in range(2):
             with pytest.raises(MemoryError):
-                rehearse()
-    rehearse()
+                rehearse(serialized)
+    rehearse(serialized)
 
 
 def test_partial_failure_that_would_break_the_connection_is_an_error() -> None:

@@ -21,7 +21,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from pulumi_upstash_rotation.errors import IndeterminateOutcomeError, PartialFailureError
 from pulumi_upstash_rotation.frontends.engine import context as engine_context
-from pulumi_upstash_rotation.frontends.engine import descriptors, log
+from pulumi_upstash_rotation.frontends.engine import descriptors, failures, log
 from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES
 from pulumi_upstash_rotation.frontends.native import provider
 from pulumi_upstash_rotation.frontends.native.names import to_camel
@@ -993,8 +993,7 @@ def test_call_whose_end_cannot_work_fails_before_it_begins(
     def fail(*_: object) -> None:
         raise ImportError("canary")
 
-    provider._rehearse.cache_clear()
-    monkeypatch.setattr(provider, "encoded_status", fail)
+    monkeypatch.setattr(failures, "rehearse", fail)
     expected = "^outputs cannot be sent to Pulumi \\(ImportError\\); nothing has changed"
     with pytest.raises(FailedCallError, match=expected):
         CALLS[method](engine)

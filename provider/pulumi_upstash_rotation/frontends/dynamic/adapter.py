@@ -24,7 +24,7 @@ from pulumi.dynamic import (
 )
 
 from pulumi_upstash_rotation.errors import ConfigurationError, RotationError
-from pulumi_upstash_rotation.frontends.engine import descriptors, log, shadows
+from pulumi_upstash_rotation.frontends.engine import descriptors, log
 from pulumi_upstash_rotation.frontends.engine.context import (
     new_context,
     new_operation,
@@ -33,7 +33,7 @@ from pulumi_upstash_rotation.frontends.engine.context import (
 from pulumi_upstash_rotation.frontends.engine.failures import (
     Failure,
     failure_of,
-    rehearse,
+    prepared,
     serialized,
 )
 from pulumi_upstash_rotation.frontends.engine.lifeline import end_with_engine
@@ -54,7 +54,7 @@ from pulumi_upstash_rotation.values import mark_unknown
 from . import sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from pulumi.dynamic import ConfigureRequest
 
@@ -139,14 +139,14 @@ class DynamicProvider(ResourceProvider):
     @_guarded
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Create the resource. The SDK never calls this in a preview."""
-        with _SLOTS.one(), _prepared():
+        with _SLOTS.one(), prepared(serialized):
             made = self.handler.create(_plain(props), self._operation())
             return CreateResult(made.id, self._delivered(made.outputs))
 
     @_guarded
     def update(self, id_: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
         """Make the change that `diff()` found. The SDK never calls this in a preview."""
-        with _SLOTS.one(), _prepared():
+        with _SLOTS.one(), prepared(serialized):
             made = self.handler.update(id_, olds, _plain(news), self._operation())
             return UpdateResult(self._delivered(made.outputs))
 
@@ -211,22 +211,6 @@ def _prepare_process() -> None:
     calls = descriptors.calls_at_once(descriptors.raise_limit(), MOST_MAX_CONCURRENCY)
     _SLOTS.limit_to(calls)
     sdk.serve_at_once(calls)
-
-
-@contextlib.contextmanager
-def _prepared() -> Iterator[None]:
-    """Check what the end of a call needs before the call can change something, and hold it.
-
-    Raises:
-        ConfigurationError: It is not available.
-    """
-    try:
-        rehearse()
-    except Exception as error:  # noqa: BLE001  whatever it is, nothing has changed yet
-        what = shadows.hidden() or f"outputs cannot be sent to Pulumi ({type(error).__name__})"
-        raise ConfigurationError(f"{what}; nothing has changed") from None
-    with descriptors.reserved():
-        yield
 
 
 def _context() -> Context:

@@ -6,6 +6,7 @@ so this module encodes it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import traceback
@@ -22,13 +23,16 @@ from pulumi_upstash_rotation.errors import (
 )
 from pulumi_upstash_rotation.values import utf8
 
-from . import shadows
+from . import descriptors, shadows
 from .outputs import MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from google.protobuf.struct_pb2 import Struct
+
+    Serialize: TypeAlias = Callable[[Mapping[str, object]], Struct]
 
 _LOG: Final = logging.getLogger(__name__)
 _REPORT: Final = "please report it with the output of UPSTASH_ROTATION_DEBUG=1"
@@ -148,12 +152,31 @@ def init_failed(reason: str, id_: str, properties: Struct) -> bytes:
     return encoded
 
 
+@contextlib.contextmanager
+def prepared(serialize: Serialize) -> Iterator[None]:
+    """Check what the end of a call needs before the call can change something, and hold it.
+
+    Args:
+        serialize: Returns outputs as the front end sends them.
+
+    Raises:
+        ConfigurationError: It is not available.
+    """
+    try:
+        rehearse(serialize)
+    except Exception as error:  # noqa: BLE001  whatever it is, nothing has changed yet
+        what = shadows.hidden() or f"outputs cannot be sent to Pulumi ({type(error).__name__})"
+        raise ConfigurationError(f"{what}; nothing has changed") from None
+    with descriptors.reserved():
+        yield
+
+
 @functools.cache
-def rehearse() -> None:
+def rehearse(serialize: Serialize) -> None:
     """Do once all that the end of a call needs, so that what cannot work fails before a request.
 
     Raises:
         Exception: It does not work.
     """
     outputs = {"text": "", "list": [{"number": 1}], "flag": True}
-    encoded_status("", [init_failed("", "", serialized(outputs))])
+    encoded_status("", [init_failed("", "", serialize(outputs))])

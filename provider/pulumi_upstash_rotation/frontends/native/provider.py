@@ -25,6 +25,7 @@ from pulumi_upstash_rotation.frontends.engine.failures import (
     encoded_status,
     failure_of,
     init_failed,
+    prepared,
 )
 from pulumi_upstash_rotation.frontends.engine.outputs import deliver, flat_only, unstorable
 from pulumi_upstash_rotation.http import cancellation
@@ -46,7 +47,7 @@ from .session import Row, Session, Sessions
 from .version import plugin_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from google.protobuf.struct_pb2 import Struct
 
@@ -236,7 +237,7 @@ class NativeProvider(ResourceProviderServicer):
             planned = handler.create(arguments, _context(request, session)).outputs
             properties = _properties(planned, arguments, handler)
             return provider_pb2.CreateResponse(properties=properties)
-        with self._slots.one(), _prepared():
+        with self._slots.one(), prepared(wire.struct):
             operation = _operation(request, session)
             made = handler.create(arguments, operation)
             sent = _delivered(made.outputs, arguments, handler, operation.reporter)
@@ -254,7 +255,7 @@ class NativeProvider(ResourceProviderServicer):
             planned = handler.update(request.id, outputs, arguments, context).outputs
             properties = _properties(planned, arguments, handler)
             return provider_pb2.UpdateResponse(properties=properties)
-        with self._slots.one(), _prepared():
+        with self._slots.one(), prepared(wire.struct):
             operation = _operation(request, session)
             made = handler.update(request.id, outputs, arguments, operation)
             sent = _delivered(made.outputs, arguments, handler, operation.reporter)
@@ -533,30 +534,3 @@ def _fail(
         if not deliver(outputs, handler.essential, send, _row(request, session).warning):
             keep(flat(outputs, handler))
     context.abort(grpc.StatusCode.UNKNOWN, message)
-
-
-@functools.cache
-def _rehearse() -> None:
-    """Do once all that the end of a call needs, so that what cannot work fails before a request.
-
-    Raises:
-        Exception: It does not work.
-    """
-    outputs = wire.struct({"text": "", "list": [{"number": 1}], "flag": True}, {"text"})
-    encoded_status("", [init_failed("", "", outputs)])
-
-
-@contextlib.contextmanager
-def _prepared() -> Iterator[None]:
-    """Check what the end of a call needs before the call can change something, and hold it.
-
-    Raises:
-        ConfigurationError: It is not available.
-    """
-    try:
-        _rehearse()
-    except Exception as error:  # noqa: BLE001  whatever it is, nothing has changed yet
-        what = f"outputs cannot be sent to Pulumi ({type(error).__name__})"
-        raise ConfigurationError(f"{what}; nothing has changed") from None
-    with descriptors.reserved():
-        yield
