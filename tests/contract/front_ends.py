@@ -16,7 +16,6 @@ from unittest.mock import patch
 
 import grpc
 from google.protobuf import json_format, struct_pb2
-from google.rpc import status_pb2
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
@@ -30,6 +29,8 @@ from pulumi_upstash_rotation.frontends.native import provider as native
 from pulumi_upstash_rotation.resources import handler_of
 from pulumi_upstash_rotation.resources.seam import Run
 from pulumi_upstash_rotation.values import UNKNOWN, mark_unknown
+
+from ..support.statuses import kept_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -190,13 +191,62 @@ class HandlerItself:
         return Observed(**facts, lines=tuple(upstash.reporter.lines), calls=tuple(upstash.calls))
 
 
-class DynamicFrontEnd:
+class _ServedFrontEnd:
+    """What the harnesses of both front ends share: an account, lines, and the engine's clock."""
+
+    _urn: str
+
+    def __init__(self, upstash: ScriptedUpstash) -> None:
+        self._upstash = upstash
+        self._lines: list[tuple[str, str]] = []
+        self._previews = False
+
+    def _observed(self, **facts: Any) -> Observed:
+        return Observed(**facts, lines=tuple(self._lines), calls=tuple(self._upstash.calls))
+
+    @contextmanager
+    def _preview(self) -> Iterator[None]:
+        self._previews = True
+        try:
+            yield
+        finally:
+            self._previews = False
+
+    @contextmanager
+    def _served(self, environ: Mapping[str, str], *patches: Any) -> Iterator[None]:
+        """Let calls see this environment, account and clock, and nothing of the machine's."""
+        others = {name: text for name, text in os.environ.items() if "UPSTASH" not in name}
+        with ExitStack() as stack:
+            for each in (
+                patch.dict(os.environ, {**others, **environ}, clear=True),
+                patch.object(engine_context, "open_account", self._open_account),
+                patch.object(engine_context, "_now", self._upstash.clock.now),
+                patch.object(log, "show", self._show),
+                *patches,
+            ):
+                stack.enter_context(each)
+            yield
+
+    def _open_account(self, settings: Callable[[], Settings], _report: object) -> Account:
+        assert not self._previews, "a preview opens no account"
+        self._upstash.before_call = settings
+        return self._upstash.account
+
+    def _show(
+        self, severity: str, message: str, urn: str | None, address: str | None = None
+    ) -> None:
+        assert urn == self._urn
+        assert address is None
+        self._lines.append((severity, message))
+
+
+class DynamicFrontEnd(_ServedFrontEnd):
     """Pulumi's dynamic provider: the SDK's own servicer, called as the engine calls it."""
 
     def __init__(
         self, resource: str, upstash: ScriptedUpstash, *, credentials: bool = True
     ) -> None:
-        self._upstash = upstash
+        super().__init__(upstash)
         self._run = Run()
         self._urn = f"urn:pulumi:dev::test::pulumi-python:dynamic/upstash:{resource}::it"
         self._environ = {"UPSTASH_EMAIL": "a@b.c", "UPSTASH_API_KEY": "key-canary"}
@@ -205,8 +255,6 @@ class DynamicFrontEnd:
         provider = getattr(pulumi_upstash_rotation.provider, f"{resource}Provider")()
         self._provider = {"__provider": serialize_provider(provider)}
         self._servicer = _sdk().DynamicResourceProviderServicer()
-        self._lines: list[tuple[str, str]] = []
-        self._previews = False
 
     def check(self, arguments: Mapping[str, Any]) -> Observed:
         news = self._properties(arguments)
@@ -276,7 +324,8 @@ class DynamicFrontEnd:
     def _call(self, method: str, request: Any) -> tuple[Any, Observed]:
         call = _Call()
         response = None
-        with self._patched():
+        run = patch.object(engine_context, "_RUN", self._run)
+        with self._served(self._environ, run):
             try:
                 response = getattr(self._servicer, method)(request, call)
             except _AbortedError:
@@ -288,71 +337,30 @@ class DynamicFrontEnd:
         assert type(call.error) is RotationError, repr(call.error)
         ((name, encoded),) = call.metadata
         assert name == "grpc-status-details-bin"
-        status = status_pb2.Status.FromString(encoded)
-        assert status.message == str(call.error)
-        for detail in status.details:
-            kept = provider_pb2.ErrorResourceInitFailed()
-            assert detail.Unpack(kept)
-            assert list(kept.reasons) == [status.message]
-            return None, replace(
-                self._resource(kept.id, kept.properties), failure=status.message, kept=True
-            )
-        return None, self._observed(failure=status.message)
+        line = str(call.error)
+        for kept in kept_resources(encoded, line):
+            observed = self._resource(kept.id, kept.properties)
+            return None, replace(observed, failure=line, kept=True)
+        return None, self._observed(failure=line)
 
     def _resource(self, id_: str, properties: struct_pb2.Struct) -> Observed:
         outputs, secret = _received(properties)
         assert outputs.pop("__provider") == self._provider["__provider"]
         return self._observed(id=id_, outputs=outputs, secret=secret)
 
-    def _observed(self, **facts: Any) -> Observed:
-        return Observed(**facts, lines=tuple(self._lines), calls=tuple(self._upstash.calls))
 
-    @contextmanager
-    def _preview(self) -> Iterator[None]:
-        self._previews = True
-        try:
-            yield
-        finally:
-            self._previews = False
-
-    @contextmanager
-    def _patched(self) -> Iterator[None]:
-        others = {name: text for name, text in os.environ.items() if "UPSTASH" not in name}
-        with ExitStack() as patches:
-            for each in (
-                patch.dict(os.environ, {**others, **self._environ}, clear=True),
-                patch.object(engine_context, "open_account", self._open_account),
-                patch.object(engine_context, "_RUN", self._run),
-                patch.object(engine_context, "_now", self._upstash.clock.now),
-                patch.object(log, "show", self._show),
-            ):
-                patches.enter_context(each)
-            yield
-
-    def _open_account(self, settings: Callable[[], Settings], _report: object) -> Account:
-        assert not self._previews, "a preview opens no account"
-        self._upstash.before_call = settings
-        return self._upstash.account
-
-    def _show(self, severity: str, message: str, urn: str | None) -> None:
-        assert urn == self._urn
-        self._lines.append((severity, message))
-
-
-class NativeFrontEnd:
+class NativeFrontEnd(_ServedFrontEnd):
     """The native plugin: its servicer, called as the engine calls it."""
 
     def __init__(
         self, resource: str, upstash: ScriptedUpstash, *, credentials: bool = True
     ) -> None:
-        self._upstash = upstash
+        super().__init__(upstash)
         names = {"RedisAclRetirement": "RedisAclTokenRetirement"}
         type_ = f"upstash-rotation:index:{names.get(resource, resource)}"
         self._urn = f"urn:pulumi:dev::test::{type_}::it"
         config = {"email": "a@b.c", "apiKey": "key-canary"} if credentials else {}
         self._servicer = native.NativeProvider()
-        self._lines: list[tuple[str, str]] = []
-        self._previews = False
         self._call("Handshake", provider_pb2.ProviderHandshakeRequest())
         self._call("Configure", provider_pb2.ConfigureRequest(args=self._properties(config)))
 
@@ -440,21 +448,15 @@ class NativeFrontEnd:
     def _call(self, method: str, request: Any) -> tuple[Any, Observed]:
         call = _Call()
         response = None
-        with self._patched(), contextlib.suppress(_AbortedError):
+        with self._served({}), contextlib.suppress(_AbortedError):
             response = getattr(self._servicer, method)(request, call)
         if call.details is None:
             return response, self._observed()
         assert call.metadata or call.details
         for _, encoded in call.metadata or ():
-            status = status_pb2.Status.FromString(encoded)
-            assert status.message == call.details
-            (detail,) = status.details
-            kept = provider_pb2.ErrorResourceInitFailed()
-            assert detail.Unpack(kept)
-            assert list(kept.reasons) == [status.message]
-            return None, replace(
-                self._resource(kept.id, kept.properties), failure=status.message, kept=True
-            )
+            (kept,) = kept_resources(encoded, call.details)
+            observed = self._resource(kept.id, kept.properties)
+            return None, replace(observed, failure=call.details, kept=True)
         return None, self._observed(failure=call.details)
 
     def _resource(self, id_: str, properties: struct_pb2.Struct) -> Observed:
@@ -464,40 +466,6 @@ class NativeFrontEnd:
             outputs=names.to_snake(outputs),
             secret=frozenset(map(names.snake, secret)),
         )
-
-    def _observed(self, **facts: Any) -> Observed:
-        return Observed(**facts, lines=tuple(self._lines), calls=tuple(self._upstash.calls))
-
-    @contextmanager
-    def _preview(self) -> Iterator[None]:
-        self._previews = True
-        try:
-            yield
-        finally:
-            self._previews = False
-
-    @contextmanager
-    def _patched(self) -> Iterator[None]:
-        others = {name: text for name, text in os.environ.items() if "UPSTASH" not in name}
-        with ExitStack() as patches:
-            for each in (
-                patch.dict(os.environ, others, clear=True),
-                patch.object(engine_context, "open_account", self._open_account),
-                patch.object(engine_context, "_now", self._upstash.clock.now),
-                patch.object(log, "show", self._show),
-            ):
-                patches.enter_context(each)
-            yield
-
-    def _open_account(self, settings: Callable[[], Settings], _report: object) -> Account:
-        assert not self._previews, "a preview opens no account"
-        self._upstash.before_call = settings
-        return self._upstash.account
-
-    def _show(self, severity: str, message: str, urn: str | None, address: str | None) -> None:
-        assert urn == self._urn
-        assert address is None
-        self._lines.append((severity, message))
 
 
 def _as_text(properties: struct_pb2.Struct) -> str:

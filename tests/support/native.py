@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from google.protobuf import struct_pb2
-from google.rpc import status_pb2
 from pulumi import output
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from pulumi_upstash_rotation.frontends.native.provider import NativeProvider
+
+from .statuses import kept_resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,12 +43,7 @@ class FailedCallError(Exception):
         self.id: str | None = None
         self.properties = struct_pb2.Struct()
         for _, encoded in call.metadata:
-            status = status_pb2.Status.FromString(encoded)
-            assert status.message == self.message
-            (detail,) = status.details
-            kept = provider_pb2.ErrorResourceInitFailed()
-            assert detail.Unpack(kept)
-            assert list(kept.reasons) == [self.message]
+            (kept,) = kept_resources(encoded, self.message)
             self.id, self.properties = kept.id, kept.properties
 
 
