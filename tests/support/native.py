@@ -13,12 +13,14 @@ from pulumi.runtime.proto import provider_pb2
 
 from pulumi_upstash_rotation.frontends.native.provider import NativeProvider
 
+from .payloads import DATABASE_ID
 from .statuses import kept_resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import grpc
+    import pytest
 
 CONFIG: Final = {"email": "a@b.c", "apiKey": "key-canary"}
 TYPE: Final = "upstash-rotation:index:RedisPasswordRotation"
@@ -26,6 +28,12 @@ TYPE: Final = "upstash-rotation:index:RedisPasswordRotation"
 
 class _AbortedError(Exception):
     """A gRPC call has ended."""
+
+
+HANDLER = "pulumi_upstash_rotation.resources.redis_password_rotation.handler"
+NEWS = {"databaseId": DATABASE_ID, "triggers": {"release": "canary-1"}}
+DAYS = {**NEWS, "rotationDays": 10}
+SECRET = {"password", "restToken", "readOnlyRestToken", "redisUrl", "triggers", "extraAttributes"}
 
 
 class FailedCallError(Exception):
@@ -171,3 +179,8 @@ def secrets(properties: struct_pb2.Struct) -> set[str]:
     """Return the names of the properties that are marked as secrets."""
     found = rpc.deserialize_properties(properties, keep_unknowns=True)
     return {name for name, value in found.items() if rpc.is_rpc_secret(value)}
+
+
+def let_handler(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    for method in ("create", "update", "read"):
+        monkeypatch.setattr(f"{HANDLER}.RedisPasswordRotationHandler.{method}", act)

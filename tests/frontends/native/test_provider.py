@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import pytest
 from google.protobuf import empty_pb2
@@ -19,50 +16,44 @@ from hypothesis import strategies as st
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
-from pulumi_upstash_rotation.errors import IndeterminateOutcomeError, PartialFailureError
+from pulumi_upstash_rotation.errors import IndeterminateOutcomeError
 from pulumi_upstash_rotation.frontends.engine import context as engine_context
-from pulumi_upstash_rotation.frontends.engine import descriptors, failures, log
-from pulumi_upstash_rotation.frontends.engine.outputs import MAX_BYTES
+from pulumi_upstash_rotation.frontends.engine import log
 from pulumi_upstash_rotation.frontends.native import provider
 from pulumi_upstash_rotation.frontends.native.names import to_camel
 from pulumi_upstash_rotation.frontends.native.version import plugin_version
 from pulumi_upstash_rotation.http import cancellation
 from pulumi_upstash_rotation.resources.redis_password_rotation.inputs import CHECKS
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import with_pending
-from pulumi_upstash_rotation.resources.seam import Resource
 from pulumi_upstash_rotation.rotation.record import Cause, PendingRotation, Reason
 from pulumi_upstash_rotation.values import format_time
 
 from ...support.account import ScriptedUpstash, never
 from ...support.clock import START
-from ...support.native import CONFIG, Engine, FailedCallError, clear, secrets, sent
+from ...support.native import (
+    CONFIG,
+    DAYS,
+    HANDLER,
+    NEWS,
+    SECRET,
+    Engine,
+    FailedCallError,
+    clear,
+    let_handler,
+    secrets,
+    sent,
+)
 from ...support.payloads import CREDENTIALS, DATABASE_ID, DOCUMENTED, WITH_CREDENTIALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-HANDLER = "pulumi_upstash_rotation.resources.redis_password_rotation.handler"
-NEWS = {"databaseId": DATABASE_ID, "triggers": {"release": "canary-1"}}
+    from pulumi_upstash_rotation.resources.seam import Resource
+
 DUE = {**NEWS, "triggers": {"release": "canary-2"}}
-SECRET = {"password", "restToken", "readOnlyRestToken", "redisUrl", "triggers", "extraAttributes"}
 DIFF = provider_pb2.DiffResponse
 LOST = IndeterminateOutcomeError("lost", "who knows")
 ANOTHER = "4b244015-9938-4dce-a318-2453c7db5e71"
-
-
-@pytest.fixture(autouse=True)
-def _no_environment() -> Iterator[None]:
-    others = {name: text for name, text in os.environ.items() if "UPSTASH" not in name}
-    with patch.dict(os.environ, others, clear=True):
-        yield
-
-
-@pytest.fixture(autouse=True)
-def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The lines that a user sees."""
-    shown: list[str] = []
-    monkeypatch.setattr(log, "show", lambda *line: shown.append(f"{line[0]}: {line[1]}"))
-    return shown
 
 
 @pytest.fixture
@@ -79,11 +70,6 @@ def let_account_be(upstash: ScriptedUpstash, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(engine_context, "open_account", open_account)
     monkeypatch.setattr(engine_context, "_now", upstash.clock.now)
     return upstash
-
-
-@pytest.fixture
-def engine() -> Engine:
-    return Engine()
 
 
 def let_account_rotate_again(monkeypatch: pytest.MonkeyPatch) -> ScriptedUpstash:
@@ -393,7 +379,6 @@ def test_preview_of_an_update_opens_no_account(
 
 # --- next_rotation_at ---
 
-DAYS = {**NEWS, "rotationDays": 10}
 IN_10_DAYS = format_time(START + timedelta(days=10))
 
 
@@ -581,11 +566,6 @@ def test_refresh_of_a_state_of_the_dynamic_provider_keeps_its_inputs(engine: Eng
 
 
 # --- failures ---
-
-
-def let_handler(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
-    for method in ("create", "update", "read"):
-        monkeypatch.setattr(f"{HANDLER}.RedisPasswordRotationHandler.{method}", act)
 
 
 def test_indeterminate_create_keeps_a_pending_rotation(
@@ -778,252 +758,3 @@ def test_cancelled_run_ends_the_waits_of_calls_to_come(
     with pytest.raises(FailedCallError, match="^the run was cancelled"):
         engine.create(NEWS)
     Engine(engine.servicer).diff({"schemaVersion": 1}, NEWS)  # a new run of the same process
-
-
-# --- what leaves the plugin after a reset ---
-
-MADE: dict[str, Any] = {
-    "database_id": DATABASE_ID,
-    "database_name": "cache",
-    "password": "password-canary",
-    "rest_token": "token-canary",
-    "triggers": {"release": "2026-11"},
-    "rotated_at": "2026-11-23T04:05:06Z",
-    "rotation_count": 1,
-    "extra_attributes": {"plan": "x"},
-}
-NATIVE = provider.__package__
-STEPS = [
-    "pulumi_upstash_rotation.frontends.engine.outputs.deliverable",
-    "pulumi_upstash_rotation.frontends.engine.outputs.essential_only",
-    f"{NATIVE}.wire.struct",
-    f"{NATIVE}.provider.next_rotation_at",
-    f"{NATIVE}.provider.to_camel",
-    f"{NATIVE}.provider.camel",
-]
-EXCEPTIONS = (MemoryError, RecursionError, SystemExit, KeyboardInterrupt, AttributeError, OSError)
-BAD: dict[str, Any] = {
-    "sentinel": rpc.UNKNOWN,
-    "signature": {rpc._special_sig_key: "x"},
-    "integer": 10**5000,
-    "surrogate": "\ud800",
-    "object": object(),
-}
-
-
-def returns(outputs: dict[str, Any]) -> Callable[..., Resource]:
-    return lambda *_: Resource(DATABASE_ID, outputs)
-
-
-def fails(outputs: dict[str, Any]) -> Callable[..., Resource]:
-    def fail(*_: object) -> Resource:
-        raise PartialFailureError("it broke", DATABASE_ID, outputs)
-
-    return fail
-
-
-ENDS = {"create": [returns, fails], "update": [returns, fails], "read": [returns]}
-CALLS: dict[str, Callable[[Engine], Any]] = {
-    "create": lambda engine: engine.create(DAYS).properties,
-    "update": lambda engine: engine.update({}, DAYS).properties,
-    "read": lambda engine: engine.read("id", {"schemaVersion": 1}, DAYS).properties,
-}
-
-
-@pytest.fixture(params=[(name, end) for name in CALLS for end in ENDS[name]])
-def case(request: pytest.FixtureRequest) -> Any:
-    """A call, and how its handler ends."""
-    return request.param
-
-
-@pytest.fixture
-def end(case: Any) -> Any:
-    """How the handler ends."""
-    return case[1]
-
-
-@pytest.fixture
-def call(case: Any, engine: Engine) -> Callable[[], dict[str, Any]]:
-    """A call that may have reset a password. It returns what the engine gets, or keeps."""
-
-    def call() -> dict[str, Any]:
-        try:
-            properties = CALLS[case[0]](engine)
-        except FailedCallError as error:
-            properties = error.properties
-        assert secrets(properties) == SECRET & {*properties.fields}
-        return clear(properties)
-
-    return call
-
-
-def test_outputs_go_out_as_they_are(
-    call: Any, end: Any, lines: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_handler(monkeypatch, end(MADE))
-    assert call() == {**to_camel(MADE), "nextRotationAt": "2026-12-03T04:05:06Z"}
-    assert lines == []
-
-
-@pytest.mark.parametrize("value", BAD.values(), ids=BAD.keys())
-def test_outputs_that_pulumi_cannot_store_do_not_take_the_password_with_them(
-    call: Any, end: Any, value: Any, lines: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_handler(monkeypatch, end({**MADE, "database_name": value, "rotated_at": value}))
-    outputs = call()
-    assert outputs["password"] == MADE["password"]
-    assert outputs["triggers"] == MADE["triggers"]
-    assert not {"databaseName", "rotatedAt"} & outputs.keys()
-    assert len(lines) == 1
-
-
-@pytest.mark.parametrize("kind", EXCEPTIONS)
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("times", [1, 2])
-def test_password_goes_out_whatever_hits_the_plugin_after_the_reset(
-    call: Any,
-    end: Any,
-    step: str,
-    kind: type[BaseException],
-    times: int,
-    lines: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    left = [kind("canary")] * times
-    room, _, name = step.rpartition(".")
-    works = getattr(sys.modules[room], name)
-
-    def fail_first(*arguments: Any) -> Any:
-        if left:
-            raise left.pop()
-        return works(*arguments)
-
-    fail_first.__name__ = name
-
-    def act(*_: object) -> Resource:
-        monkeypatch.setattr(step, fail_first)
-        made: Resource = end(MADE)()
-        return made
-
-    let_handler(monkeypatch, act)
-    outputs = call()
-    assert outputs.items() >= {"password": "password-canary", "restToken": "token-canary"}.items()
-    assert "canary" not in "".join(lines)
-
-
-def explode(*_: object) -> None:
-    raise MemoryError
-
-
-@pytest.mark.parametrize(
-    ("name", "broken"),
-    [("_next_rotation", explode), ("deliver", explode), ("deliver", lambda *_: None)],
-)
-def test_password_goes_out_in_the_fewest_steps_if_nothing_else_works(
-    call: Any, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_handler(monkeypatch, returns(MADE))
-    monkeypatch.setattr(provider, name, broken)
-    assert call()["password"] == MADE["password"]
-
-
-@pytest.mark.parametrize(
-    ("name", "broken"), [("_next_rotation", explode), ("deliver", lambda *_: None)]
-)
-def test_failed_call_keeps_the_fewest_outputs_if_nothing_else_works(
-    engine: Engine, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_handler(monkeypatch, fails({**MADE, "pending_rotation": "create"}))
-    monkeypatch.setattr(provider, name, broken)
-    with pytest.raises(FailedCallError, match="it broke") as failed:
-        engine.create(NEWS)
-    kept = clear(failed.value.properties)
-    assert failed.value.id == DATABASE_ID
-    assert (kept["pendingRotation"], kept["password"]) == ("create", MADE["password"])
-
-
-@pytest.mark.parametrize("name", ["for_programs", "Row.warning"])
-def test_report_that_cannot_be_shown_loses_no_password(
-    call: Any, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_handler(monkeypatch, returns({**MADE, "database_name": object()}))
-    monkeypatch.setattr(f"{NATIVE}.session.{name}", lambda *_: 1 / 0)
-    assert call()["password"] == MADE["password"]
-
-
-def test_descriptor_that_somebody_else_closed_loses_no_password(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    close = os.close
-
-    def close_twice(descriptor: int) -> None:
-        close(descriptor)
-        close(descriptor)
-
-    def act(*_: object) -> Resource:
-        monkeypatch.setattr(descriptors.os, "close", close_twice)
-        return Resource(DATABASE_ID, MADE)
-
-    let_handler(monkeypatch, act)
-    outputs = clear(engine.create(NEWS).properties)
-    monkeypatch.undo()
-    assert outputs["password"] == MADE["password"]
-
-
-@pytest.mark.parametrize("size", [MAX_BYTES, 7 * MAX_BYTES])
-def test_too_large_outputs_are_cut(
-    call: Any, end: Any, size: int, lines: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    large = {"a": "x" * size}
-    let_handler(monkeypatch, end({**MADE, "triggers": large, "extra_attributes": large}))
-    outputs = call()
-    assert outputs.keys() == {*to_camel(MADE), "nextRotationAt"} - {"triggers", "extraAttributes"}
-    assert len(lines) == 1
-
-
-# --- what must work before a call may reset ---
-
-
-@pytest.mark.parametrize("method", ["create", "update"])
-def test_call_whose_end_cannot_work_fails_before_it_begins(
-    method: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_handler(monkeypatch, never)
-
-    def fail(*_: object) -> None:
-        raise ImportError("canary")
-
-    monkeypatch.setattr(failures, "rehearse", fail)
-    expected = "^outputs cannot be sent to Pulumi \\(ImportError\\); nothing has changed"
-    with pytest.raises(FailedCallError, match=expected):
-        CALLS[method](engine)
-
-
-@pytest.mark.parametrize("method", ["create", "update"])
-def test_call_without_free_descriptors_fails_before_it_begins(
-    method: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    let_handler(monkeypatch, never)
-
-    def refuse(*_: object) -> int:
-        raise OSError(24, "Too many open files")
-
-    monkeypatch.setattr(descriptors.os, "open", refuse)
-    with pytest.raises(FailedCallError, match="nothing has changed. Raise the limit .`ulimit -n"):
-        CALLS[method](engine)
-
-
-def test_calls_at_once_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Engine(provider.NativeProvider(slots=descriptors.Slots(1)))
-    lock = threading.Lock()
-
-    def act(*_: object) -> Resource:
-        assert lock.acquire(blocking=False)
-        cancellation.sleep(0.01)
-        lock.release()
-        return Resource(DATABASE_ID, MADE)
-
-    let_handler(monkeypatch, act)
-    with ThreadPoolExecutor(8) as pool:
-        for made in [pool.submit(engine.create, NEWS) for _ in range(8)]:
-            assert made.result(60).id == DATABASE_ID

@@ -22,25 +22,22 @@ from pulumi_upstash_rotation.frontends.engine import descriptors, log
 from pulumi_upstash_rotation.frontends.engine.context import new_context, new_operation
 from pulumi_upstash_rotation.frontends.engine.failures import (
     Failure,
-    encoded_status,
     failure_of,
-    init_failed,
     prepared,
 )
-from pulumi_upstash_rotation.frontends.engine.outputs import deliver, flat_only, unstorable
+from pulumi_upstash_rotation.frontends.engine.outputs import unstorable
 from pulumi_upstash_rotation.http import cancellation
 from pulumi_upstash_rotation.resources import handler_of
-from pulumi_upstash_rotation.resources.secured import MAY_HAVE_CHANGED
-from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
 from pulumi_upstash_rotation.upstash.settings import (
     CONFIG_KEYS,
     MOST_MAX_CONCURRENCY,
     Settings,
     resolve_settings,
 )
-from pulumi_upstash_rotation.values import UNKNOWN, Unknown, has_unknown
+from pulumi_upstash_rotation.values import has_unknown
 
 from . import functions, wire
+from .delivery import delivered, keep_partially, next_rotation, to_properties
 from .diffs import detailed_diff
 from .names import camel, for_programs, to_camel, to_snake
 from .session import Row, Session, Sessions
@@ -51,7 +48,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.struct_pb2 import Struct
 
-    from pulumi_upstash_rotation.resources.seam import Context, Handler, Operation, Reporter
+    from pulumi_upstash_rotation.resources.seam import Context, Handler, Operation
 
 PACKAGE: Final = "upstash-rotation"
 """Name of the Pulumi package."""
@@ -65,8 +62,6 @@ _INSTEAD: Final = (
     "Declare a token with rotateOnCreate=false and existingToken, or a user with adoptExisting; "
     "nothing has changed"
 )
-_TIME: Final = ("rotation_days", "rotation_schedule")
-_STATUS_DETAILS: Final = "grpc-status-details-bin"
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -211,7 +206,7 @@ class NativeProvider(ResourceProviderServicer):
         diff = handler.diff(outputs, arguments, _context(request, session))
         # A dynamic resource's state gets the names of this front end.
         moved = _DYNAMIC in request.olds.fields
-        later = _next_rotation(outputs, arguments) != outputs.get("next_rotation_at")
+        later = next_rotation(outputs, arguments) != outputs.get("next_rotation_at")
         if not (diff.changes or moved or later):
             return response(changes=response.DIFF_NONE)
         replaces = [camel(name) for name in diff.replaces]
@@ -235,12 +230,12 @@ class NativeProvider(ResourceProviderServicer):
         handler, arguments = _handler(request.urn), _arguments(request.properties)
         if request.preview:
             planned = handler.create(arguments, _context(request, session)).outputs
-            properties = _properties(planned, arguments, handler)
+            properties = to_properties(planned, arguments, handler)
             return provider_pb2.CreateResponse(properties=properties)
         with self._slots.one(), prepared(wire.struct):
             operation = _operation(request, session)
             made = handler.create(arguments, operation)
-            sent = _delivered(made.outputs, arguments, handler, operation.reporter)
+            sent = delivered(made.outputs, arguments, handler, operation.reporter)
             return provider_pb2.CreateResponse(id=made.id, properties=sent)
 
     @_guarded
@@ -253,12 +248,12 @@ class NativeProvider(ResourceProviderServicer):
         if request.preview:
             context = _context(request, session)
             planned = handler.update(request.id, outputs, arguments, context).outputs
-            properties = _properties(planned, arguments, handler)
+            properties = to_properties(planned, arguments, handler)
             return provider_pb2.UpdateResponse(properties=properties)
         with self._slots.one(), prepared(wire.struct):
             operation = _operation(request, session)
             made = handler.update(request.id, outputs, arguments, operation)
-            sent = _delivered(made.outputs, arguments, handler, operation.reporter)
+            sent = delivered(made.outputs, arguments, handler, operation.reporter)
             return provider_pb2.UpdateResponse(properties=sent)
 
     @_guarded
@@ -278,7 +273,7 @@ class NativeProvider(ResourceProviderServicer):
             if "schema_version" not in outputs:  # an import, or `get()`
                 inputs = wire.struct({"databaseId": request.id})
             arguments = _arguments(inputs)
-            sent = _delivered(found.outputs, arguments, handler, operation.reporter)
+            sent = delivered(found.outputs, arguments, handler, operation.reporter)
             stored = request.properties.fields
             names = {*stored, *sent.fields} - {_DYNAMIC}
             changed = [each for each in names if stored.get(each) != sent.fields.get(each)]
@@ -455,63 +450,8 @@ def _checked(
     return provider_pb2.CheckResponse(inputs=inputs, failures=failures)
 
 
-def _next_rotation(outputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return the output `next_rotation_at`: a text, `UNKNOWN`, or None."""
-    reasons = {name: arguments.get(name) for name in _TIME}
-    if all(value is None for value in reasons.values()):
-        return None
-    counts_from = outputs.get("rotated_at") or outputs.get("adopted_at")
-    if isinstance(counts_from, Unknown) or has_unknown(reasons):
-        return UNKNOWN
-    return next_rotation_at(counts_from, reasons)
-
-
-def _properties(
-    outputs: Mapping[str, Any], arguments: Mapping[str, Any], handler: Handler
-) -> Struct:
-    """Return outputs as Pulumi stores them, with the next rotation.
-
-    Raises:
-        Exception: A value cannot be sent.
-    """
-    shown = {name: value for name, value in outputs.items() if name != "next_rotation_at"}
-    following = _next_rotation(outputs, arguments)
-    if following is not None:
-        shown["next_rotation_at"] = following
-    return wire.struct(to_camel(shown), {*map(camel, handler.secret_in_state)})
-
-
-def _delivered(
-    outputs: Mapping[str, Any],
-    arguments: Mapping[str, Any],
-    handler: Handler,
-    row: Reporter,
-) -> Struct:
-    """Return outputs that Pulumi can store for sure. The call has done its work, so it must end."""
-
-    def send(kept: Mapping[str, Any]) -> Struct:
-        made = _properties(kept, arguments, handler)
-        made.SerializeToString()  # as gRPC will do it
-        return made
-
-    with contextlib.suppress(BaseException):
-        if (sent := deliver(outputs, handler.essential, send, row.warning)) is not None:
-            return sent
-    try:
-        return flat(outputs, handler)
-    except BaseException as error:  # noqa: BLE001  whatever it is, it must be one line
-        what = f"outputs cannot be sent to Pulumi ({type(error).__name__})"
-        raise RotationError(f"{what}; {MAY_HAVE_CHANGED}") from None
-
-
-def flat(outputs: Mapping[str, Any], handler: Handler) -> Struct:
-    """Return the credentials in the fewest steps."""
-    kept = flat_only(outputs, handler.essential).outputs
-    return wire.struct(to_camel(kept), {*map(camel, handler.secret_in_state)})
-
-
 def _fail(
-    request: Any,  # noqa: ANN401  any request
+    request: Any,  # noqa: ANN401  same
     context: grpc.ServicerContext,
     session: Session,
     failure: Failure,
@@ -519,18 +459,13 @@ def _fail(
     """End a call with one line. The engine keeps the partial state, if there is one."""
     message = for_programs(failure.message)
     if failure.partial:
-        id_, outputs = failure.partial
-        handler = _handler(request.urn)
         inputs = request.properties if hasattr(request, "properties") else request.news
-
-        def keep(properties: Struct) -> bool:
-            detail = init_failed(message, id_, properties)
-            context.set_trailing_metadata(((_STATUS_DETAILS, encoded_status(message, [detail])),))
-            return True
-
-        def send(kept: Mapping[str, Any]) -> bool:
-            return keep(_properties(kept, _arguments(inputs), handler))
-
-        if not deliver(outputs, handler.essential, send, _row(request, session).warning):
-            keep(flat(outputs, handler))
+        keep_partially(
+            context,
+            message,
+            failure.partial,
+            lambda: _arguments(inputs),
+            handler=_handler(request.urn),
+            row=_row(request, session),
+        )
     context.abort(grpc.StatusCode.UNKNOWN, message)
