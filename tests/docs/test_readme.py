@@ -137,8 +137,10 @@ def test_the_readme_names_every_public_input() -> None:
     signature = inspect.signature(RedisPasswordRotation.__init__)
     inputs = [each.name for each in signature.parameters.values() if each.kind == each.KEYWORD_ONLY]
     assert len(inputs) == 9
+    table = (ROOT / "docs" / "reference" / "inputs.md").read_text()
     for name in inputs:
-        assert name in README
+        assert f"`{name}" in README
+        assert f"| `{name}` |" in table
 
 
 def test_every_link_into_the_project_leads_somewhere() -> None:
