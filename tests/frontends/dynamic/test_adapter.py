@@ -283,8 +283,14 @@ def let_handler(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
         monkeypatch.setattr(f"{HANDLER}.RedisPasswordRotationHandler.{method}", act)
 
 
-def let_handler_return(monkeypatch: pytest.MonkeyPatch, **outputs: Any) -> None:
-    let_handler(monkeypatch, lambda *_: Resource(DATABASE_ID, {**MADE, **outputs}))
+def let_handler_return(
+    monkeypatch: pytest.MonkeyPatch, and_then: Callable[[], None] = lambda: None, **outputs: Any
+) -> None:
+    def act(*_: object) -> Resource:
+        and_then()
+        return Resource(DATABASE_ID, {**MADE, **outputs})
+
+    let_handler(monkeypatch, act)
 
 
 def let_handler_fail(monkeypatch: pytest.MonkeyPatch, **outputs: Any) -> None:
@@ -384,7 +390,6 @@ def test_password_goes_out_whatever_hits_the_provider_after_the_reset(
     lines: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    let_handler_return(monkeypatch)
     room, _, name = step.rpartition(".")
     works = getattr(sys.modules[room], name)
     left = [kind("canary")] * times
@@ -395,7 +400,7 @@ def test_password_goes_out_whatever_hits_the_provider_after_the_reset(
         return works(*arguments)
 
     fail_first.__name__ = name
-    monkeypatch.setattr(step, fail_first)
+    let_handler_return(monkeypatch, lambda: monkeypatch.setattr(step, fail_first))
     outputs = stored(call(new_provider()).outs)
     assert outputs.items() >= {name: MADE[name] for name in ("password", "rest_token")}.items()
     assert "canary" not in "".join(lines)
@@ -405,12 +410,10 @@ def test_password_goes_out_whatever_hits_the_provider_after_the_reset(
 def test_password_goes_out_even_if_the_proof_itself_never_works(
     call: Call, kind: type[BaseException], lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    let_handler_return(monkeypatch)
-
     def fail(*_: object) -> None:
         raise kind
 
-    monkeypatch.setattr(adapter, "serialized", fail)
+    let_handler_return(monkeypatch, lambda: monkeypatch.setattr(adapter, "serialized", fail))
     assert stored(call(new_provider()).outs)["password"] == MADE["password"]
     assert lines == []
 
