@@ -7,10 +7,10 @@ import contextlib
 import ipaddress
 import logging
 import os
+import queue
 import shlex
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,15 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the emulator until a signal ends it, and return the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="upstash_emulator: %(message)s", level=logging.WARNING)
-    stop = threading.Event()
+    # Not an Event: its set() would wait for a lock that the interrupted wait() may hold.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: signals.put(received))
     try:
         _require_loopback(options)
         with _emulator(options) as emulator, _env_file(options.env_file, emulator):
             sys.stdout.write(_welcome(emulator, options))
             sys.stdout.flush()
-            stop.wait()
+            signals.get()
     except EmulatorError as error:
         sys.stderr.write(f"upstash_emulator: {error}\n")
         return 1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
-import threading
 from typing import Final
 
 import grpc
@@ -46,14 +46,15 @@ def serve(address: str | None) -> None:
     )
     add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
-    ended = threading.Event()
+    # Not an Event: its set() would wait for a lock that the interrupted wait() may hold.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda received, _: signals.put(received))
     server.start()
     if address:
         end_with_engine(address)
     print(port, flush=True)  # noqa: T201  the engine reads it
-    ended.wait()
+    signals.get()
     provider.cancel_all()
     server.stop(GRACE_SECONDS).wait(GRACE_SECONDS)
     sys.stdout.flush()
