@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .frontends.program.redis_acl_user import RedisAclRetirement, RedisAclUser
     from .frontends.program.redis_password_rotation import RedisPasswordRotation, SecurityAddons
     from .frontends.program.required_credentials import RequiredCredentials
+    from .frontends.program.shards import in_shard
 
 __all__ = [
     "DatabaseSummary",
@@ -24,6 +25,7 @@ __all__ = [
     "RequiredCredentials",
     "SecurityAddons",
     "__version__",
+    "in_shard",
     "list_databases",
 ]
 
@@ -34,6 +36,7 @@ _MODULES = {
     "RedisPasswordRotation": "redis_password_rotation",
     "RequiredCredentials": "required_credentials",
     "SecurityAddons": "redis_password_rotation",
+    "in_shard": "shards",
     "list_databases": "databases",
 }
 

@@ -35,6 +35,7 @@ def test_public_names_are_unchanged() -> None:
         "RequiredCredentials",
         "SecurityAddons",
         "__version__",
+        "in_shard",
         "list_databases",
     ]
 
