@@ -32,7 +32,8 @@ from definitions import (
 )
 
 # None of these loads a library.
-from pulumi_upstash_rotation.frontends.native.names import camel, text_for_programs
+from pulumi_upstash_rotation.frontends.engine.names import camel
+from pulumi_upstash_rotation.frontends.native.names import text_for_programs
 from pulumi_upstash_rotation.resources.redis_acl_user import inputs as acl
 from pulumi_upstash_rotation.resources.redis_acl_user import state as acl_state
 from pulumi_upstash_rotation.resources.redis_password_rotation import inputs as rotation_inputs

@@ -27,7 +27,7 @@ import psutil
 
 from pulumi_stack import Stack, accept_interrupts
 from pulumi_upstash_rotation import RedisPasswordRotation
-from pulumi_upstash_rotation.frontends.native.names import camel
+from pulumi_upstash_rotation.frontends.engine.names import camel
 from upstash_emulator import Emulator
 
 if TYPE_CHECKING:

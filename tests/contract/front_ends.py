@@ -24,6 +24,7 @@ import pulumi_upstash_rotation.provider
 from pulumi_upstash_rotation.errors import ConfigurationError, PartialFailureError, RotationError
 from pulumi_upstash_rotation.frontends.engine import context as engine_context
 from pulumi_upstash_rotation.frontends.engine import log
+from pulumi_upstash_rotation.frontends.engine.names import snake
 from pulumi_upstash_rotation.frontends.native import names
 from pulumi_upstash_rotation.frontends.native import provider as native
 from pulumi_upstash_rotation.resources import handler_of
@@ -220,7 +221,7 @@ class _ServedFrontEnd:
             for each in (
                 patch.dict(os.environ, {**others, **environ}, clear=True),
                 patch.object(engine_context, "open_account", self._open_account),
-                patch.object(engine_context, "_now", self._upstash.clock.now),
+                patch.object(engine_context, "now", self._upstash.clock.now),
                 patch.object(log, "show", self._show),
                 *patches,
             ):
@@ -389,7 +390,7 @@ class NativeFrontEnd(_ServedFrontEnd):
         return replace(
             observed,
             changes=response.changes != provider_pb2.DiffResponse.DIFF_NONE,
-            replaces=tuple(map(names.snake, response.replaces)),
+            replaces=tuple(map(snake, response.replaces)),
         )
 
     def preview_create(self, arguments: Mapping[str, Any]) -> Observed:
@@ -464,7 +465,7 @@ class NativeFrontEnd(_ServedFrontEnd):
         return self._observed(
             id=id_ or None,
             outputs=names.to_snake(outputs),
-            secret=frozenset(map(names.snake, secret)),
+            secret=frozenset(map(snake, secret)),
         )
 
 
@@ -475,7 +476,7 @@ def _as_text(properties: struct_pb2.Struct) -> str:
 
 def _with_core_name(problem: str) -> str:
     name, space, rest = problem.partition(" ")
-    return f"{names.snake(name)}{space}{rest}"
+    return f"{snake(name)}{space}{rest}"
 
 
 class _AbortedError(Exception):

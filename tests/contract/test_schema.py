@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pulumi_upstash_rotation import DatabaseSummary, RedisPasswordRotation
-from pulumi_upstash_rotation.frontends.native.names import camel, snake
+from pulumi_upstash_rotation.frontends.engine.names import camel, snake
 from pulumi_upstash_rotation.resources import handler_of
 from pulumi_upstash_rotation.resources.redis_acl_user import inputs as acl
 from pulumi_upstash_rotation.resources.redis_password_rotation import inputs as rotation

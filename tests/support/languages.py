@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pulumi_upstash_rotation.frontends.native.names import camel
+from pulumi_upstash_rotation.frontends.engine.names import camel
 
 from .front_ends import core_names
 from .stacks import Rotations

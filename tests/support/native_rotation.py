@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 
 from pulumi_upstash_rotation import RedisPasswordRotation as _Dynamic
-from pulumi_upstash_rotation.frontends.native.names import camel
+from pulumi_upstash_rotation.frontends.engine.names import camel
 from pulumi_upstash_rotation.resources.redis_password_rotation.state import SECRET_OUTPUTS
 
 _OUTPUTS = {*_Dynamic.__annotations__, "next_rotation_at"}

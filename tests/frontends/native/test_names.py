@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pulumi_upstash_rotation.frontends.engine.names import camel
 from pulumi_upstash_rotation.frontends.native.names import (
     NAMES,
-    camel,
-    snake,
     text_for_programs,
     to_camel,
     to_snake,
@@ -33,23 +32,8 @@ ALL = {
 }
 
 
-@pytest.mark.parametrize(
-    ("core", "program"),
-    [
-        ("database_id", "databaseId"),
-        ("verify", "verify"),
-        ("read_only_rest_token", "readOnlyRestToken"),
-        ("db_lua_credits_per_min", "dbLuaCreditsPerMin"),
-        ("__provider", "_Provider"),
-    ],
-)
-def test_name_of_a_program_is_the_core_name_in_camel_case(core: str, program: str) -> None:
-    assert camel(core) == program
-
-
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_every_name_of_the_core_comes_back(name: str) -> None:
-    assert snake(camel(name)) == name
     assert to_snake(to_camel({name: 1})) == {name: 1}
 
 

@@ -68,7 +68,7 @@ def let_account_be(upstash: ScriptedUpstash, monkeypatch: pytest.MonkeyPatch) ->
         return upstash.account
 
     monkeypatch.setattr(engine_context, "open_account", open_account)
-    monkeypatch.setattr(engine_context, "_now", upstash.clock.now)
+    monkeypatch.setattr(engine_context, "now", upstash.clock.now)
     return upstash
 
 

@@ -33,7 +33,7 @@ def new_context(reporter: Reporter, resource: str | None, run: Run | None = None
         resource: URN of the resource. None if it is not known.
         run: The run of the engine. None for that of this process.
     """
-    return Context(_now, reporter, _RUN if run is None else run, resource=resource)
+    return Context(now, reporter, _RUN if run is None else run, resource=resource)
 
 
 def share_run(address: str) -> None:
@@ -59,7 +59,7 @@ def new_operation(
     account = open_account(settings, reporter.info)
     account = replace(account, open_api=_checked(account.open_api))
     run = _RUN if run is None else run
-    return Operation(_now, reporter, run, account, cancellation.sleep, resource=resource)
+    return Operation(now, reporter, run, account, cancellation.sleep, resource=resource)
 
 
 def _checked(open_api: Callable[[], DeveloperApi]) -> Callable[[], DeveloperApi]:
@@ -97,5 +97,6 @@ def _check_libraries() -> None:
         raise ConfigurationError(f"{hiding}; nothing has changed")
 
 
-def _now() -> dt.datetime:
+def now() -> dt.datetime:
+    """Return the current time, in UTC."""
     return dt.datetime.now(dt.timezone.utc)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.errors import RotationError
 from pulumi_upstash_rotation.frontends.engine.failures import encoded_status, init_failed
+from pulumi_upstash_rotation.frontends.engine.names import camel
 from pulumi_upstash_rotation.frontends.engine.outputs import deliver, flat_only
 from pulumi_upstash_rotation.resources.secured import MAY_HAVE_CHANGED
 from pulumi_upstash_rotation.rotation.next_rotation import next_rotation_at
 from pulumi_upstash_rotation.values import UNKNOWN, Unknown, has_unknown
 
 from . import wire
-from .names import camel, to_camel
+from .names import to_camel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,10 +1,11 @@
-"""Names as every Pulumi language writes them: `databaseId` for the core's `database_id`."""
+"""Properties and messages with the names that every Pulumi language writes."""
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING, Any, Final
+
+from pulumi_upstash_rotation.frontends.engine.names import camel, snake
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -41,18 +42,6 @@ _USERS_OWN: Final = (
 
 A backslash matches in one way only. Otherwise many of them after an open quote would take forever.
 """
-
-
-@functools.lru_cache(1024)
-def camel(name: str) -> str:
-    """Return a name of the core as programs write it: `databaseId` for `database_id`."""
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
-
-
-@functools.lru_cache(1024)
-def snake(name: str) -> str:
-    """Return a name as the core writes it: `database_id` for `databaseId`."""
-    return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)
 
 
 def to_camel(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pulumi_upstash_rotation.frontends.engine.failures import (
     failure_of,
     prepared,
 )
+from pulumi_upstash_rotation.frontends.engine.names import camel
 from pulumi_upstash_rotation.frontends.engine.outputs import unstorable
 from pulumi_upstash_rotation.http import cancellation
 from pulumi_upstash_rotation.resources import handler_of
@@ -39,7 +40,7 @@ from pulumi_upstash_rotation.values import has_unknown
 from . import functions, wire
 from .delivery import delivered, keep_partially, next_rotation, to_properties
 from .diffs import detailed_diff
-from .names import camel, for_programs, to_camel, to_snake
+from .names import for_programs, to_camel, to_snake
 from .session import Row, Session, Sessions
 from .version import plugin_version
 
