@@ -13,7 +13,7 @@ if command -v uv >/dev/null 2>&1; then
     # --seed: the engine's Python language host asks pip which packages are installed.
     uv venv --quiet --seed --no-project --python "$python" "$venv"
     uv pip install --quiet --compile-bytecode --python "$venv/bin/python" --constraint constraints.txt \
-        --group dev --editable . --editable ./emulator
+        --group dev --editable '.[cli]' --editable ./emulator
 else
     if ! "$python" -m venv "$venv" 2>/dev/null; then
         echo "$python has no venv module. On Debian and Ubuntu run apt-get install python3-venv" >&2
@@ -21,7 +21,7 @@ else
     fi
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --constraint constraints.txt --group dev --editable . --editable ./emulator
+        --constraint constraints.txt --group dev --editable '.[cli]' --editable ./emulator
 fi
 
 # The engine treats a distribution named pulumi-* as the SDK of a plugin. It would try to download that

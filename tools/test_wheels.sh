@@ -10,7 +10,7 @@ rm -rf "$venv"
 "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-    --group test --find-links dist dist/*.whl 'pulumi-upstash-rotation[emulator]'
+    --group test --find-links dist dist/*.whl 'pulumi-upstash-rotation[cli,emulator]'
 
 "$venv/bin/python" - <<'CHECK'
 import importlib.util, sys

@@ -72,7 +72,7 @@ ESSENTIAL: Final = (
 )
 """Outputs without which a credential or a pending rotation would be lost."""
 
-_RENAMED: Final = {
+RENAMED: Final = {
     "unsettled_rotation": "pending_rotation",
     "unsettled_triggers": "pending_triggers",
     "inputs_lag": "engine_inputs_stale",
@@ -389,7 +389,7 @@ def planned_update(
 
 
 def _under_new_names(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    renamed = {_RENAMED.get(name, name): value for name, value in outputs.items()}
+    renamed = {RENAMED.get(name, name): value for name, value in outputs.items()}
     extra = renamed.pop("extra_secret_attributes", None)
     if isinstance(extra, Mapping):  # earlier versions kept the others in clear
         others = renamed.get("extra_attributes")
