@@ -1,7 +1,7 @@
 """`make generate`: write what repeats code or data: parts of documents, and the plugin's schema.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`. With `--check` the tool writes
-nothing. If a part differs, the exit status is 1. The tool imports no library, so it is fast.
+nothing. If a part differs, the exit status is 1.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import re
 import runpy
 import sys
 from typing import TYPE_CHECKING, Any, Final
+
+from click.testing import CliRunner
 
 import schema
 from definitions import (
@@ -27,6 +29,8 @@ from definitions import (
     section,
     sentences,
 )
+from pulumi_upstash_rotation.frontends.cli.commands import cli
+from pulumi_upstash_rotation.frontends.cli.main import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -208,6 +212,12 @@ def make_targets() -> str:
     return table(("command", "effect"), rows)
 
 
+def command_help(name: str) -> str:
+    """Return the help of a command of `upstash-rotation`."""
+    shown = CliRunner().invoke(cli, [name, "--help"], prog_name=NAME, terminal_width=88)
+    return f"```text\n{shown.output}```"
+
+
 def example(name: str) -> str:
     """Return the program of an example, without its docstring."""
     text = (EXAMPLES / name / "__main__.py").read_text().partition('"""\n\n')[2]
@@ -341,6 +351,7 @@ PARTS: Final[dict[str, Callable[..., str]]] = {
     "settings": settings,
     "make-targets": make_targets,
     "example": example,
+    "help": command_help,
     "readme": readme,
     "performance": performance,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import inspect
 import os
 import re
@@ -17,6 +16,8 @@ import pytest
 
 from pulumi_upstash_rotation import RedisPasswordRotation
 
+from ..support.consoles import assert_shows, block
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,47 +25,11 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 MARK = "=== next command ==="
 
-VARIABLE = {
-    r"@ (updating|previewing update|destroying)\.+\n": "",
-    r"\n\s*\n": "\n",
-    r"\((\d+|\d+\.\d+)s\)": "(0s)",
-    r"Duration: \d+s": "Duration: 0s",
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ": "TIME",
-    r"\b[0-9a-f]{32,40}\b": "SECRET",
-    r"(database-2  )[0-9a-f-]{36}": r"\1ID",
-    r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
-    r"/\S*/upstash-\w+": "/tmp/upstash-X",
-    r"Redis \d+\.\d+\.\d+": "Redis VERSION",
-    r"[ \t]+\n": "\n",
-}
-"""What differs from run to run, and what stands for it in both texts."""
-
-
-def block(name: str) -> list[tuple[str, str]]:
-    """Return the commands of a console block, each with the output that the README shows."""
-    match = re.search(rf"<!-- console: {name} -->\n```console\n(.*?)```", README, re.DOTALL)
-    assert match, f"no console block {name}"
-    steps = re.split(r"^\$ ", match[1], flags=re.MULTILINE)[1:]
-    return [(command, shown) for command, _, shown in (step.partition("\n") for step in steps)]
-
-
-def normalised(text: str) -> str:
-    for pattern, replacement in VARIABLE.items():
-        text = re.sub(pattern, replacement, text)
-    # The engine reports what runs at the same time in any order.
-    return "\n".join(line for line in text.strip().splitlines())
-
-
-def assert_shows(shown: str, printed: str) -> None:
-    want, got = (normalised(text) + "\n" for text in (shown, printed))
-    checker = doctest.OutputChecker()
-    assert checker.check_output(want, got, doctest.ELLIPSIS), f"README:\n{want}\nreally:\n{got}"
-
 
 @pytest.fixture
 def emulator() -> Iterator[str]:
     """Run the README's emulator command on a free port; return what it prints."""
-    *_, (command, _) = block("emulator")
+    *_, (command, _) = block(README, "emulator")
     assert command == "python -m upstash_emulator"
     process = subprocess.Popen(
         [sys.executable, "-m", "upstash_emulator", "--port", "0"], stdout=subprocess.PIPE, text=True
@@ -105,8 +70,8 @@ def checkout(tmp_path: Path) -> Path:
 def test_the_quick_start_does_what_the_readme_shows(
     emulator: str, checkout: Path, tmp_path: Path
 ) -> None:
-    assert_shows(block("emulator")[-1][1], emulator)
-    steps = block("quickstart")
+    assert_shows(block(README, "emulator")[-1][1], emulator)
+    steps = block(README, "quickstart")
     pasted = [line for line in emulator.splitlines() if line.startswith("export ")]
     script = "\n".join(
         [*pasted, *(f"echo '{MARK}'\n{command} 2>&1 || exit 1" for command, _ in steps)]
