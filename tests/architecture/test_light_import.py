@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from upstash_emulator import Emulator
 
-HEAVY = ("requests", "urllib3", "pydantic", "redis", "tenacity", "cronsim")
+HEAVY = ("requests", "urllib3", "pydantic", "redis", "tenacity", "cronsim", "click", "rich")
 
 BASELINE = "import pulumi.dynamic"
 
@@ -161,6 +161,23 @@ def test_interpreter_that_makes_no_call_loads_no_heavy_library(
 def test_interpreter_that_makes_a_call_loads_what_it_needs() -> None:
     """It shows that the other tests look at the right names."""
     assert {"requests", "urllib3", "pydantic"} <= loaded_by(FAILED)
+
+
+REPORTED = """
+import sys
+from click.testing import CliRunner
+from pulumi_upstash_rotation.frontends.cli.commands import cli
+from tests.support.exported import ROTATED, acl_user, exported, resource
+
+state = exported(resource(ROTATED, {"rotation_days": 30}), *acl_user())
+for command in (["report", "-"], ["due", "-"]):
+    assert CliRunner().invoke(cli, command, input=state).exit_code == 0
+assert "pulumi" not in sys.modules
+"""
+
+
+def test_command_line_loads_its_own_libraries_and_no_sdk() -> None:
+    assert loaded_by(REPORTED) == {"click", "rich"}
 
 
 FIRST_PART = """

@@ -38,7 +38,6 @@ CACHE: Final = Credential(
             {"pending": "interrupted update", "limits": KnownRotation(rotation_days=1)},
             ("pending (interrupted update)", "age"),
         ),
-        ({"removed": True}, ("external",)),
         ({"record": RotationRecord(), "limits": KnownRotation(rotation_days=1)}, ()),
         (
             {
@@ -58,6 +57,6 @@ def test_only_those_that_are_due_are_returned() -> None:
     credentials = [
         replace(CACHE, name="a", pending="age"),
         CACHE,
-        replace(CACHE, name="b", removed=True),
+        replace(CACHE, name="b", limits=KnownRotation(rotation_days=1)),
     ]
     assert [each.credential.name for each in due_now(credentials, START)] == ["a", "b"]

@@ -190,7 +190,7 @@ def test_report_without_credentials_says_so(format_: str) -> None:
     ("credential", "cell"),
     [
         (replace(CACHE, database_name=None), DATABASE_ID),
-        (replace(CACHE, database_id=None, secret=frozenset({"database_id"})), "cache-1 ((secret))"),
+        (replace(CACHE, database_id=None, secret=frozenset({"database_id"})), "cache-1 (secret)"),
         (replace(CACHE, record=RotationRecord(), secret=frozenset({"rotated_at"})), "(secret)"),
         (replace(CACHE, record=RotationRecord(), secret=frozenset({"cause"})), "(secret)"),
         (replace(CACHE, verified=False), "no"),

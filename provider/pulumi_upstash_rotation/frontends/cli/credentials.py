@@ -56,6 +56,8 @@ _INTERRUPTED: Final = {
 """Operations that may have changed a credential, as rows show them."""
 NOT_WITH_THE_USER: Final = "the user does not have it yet"
 """What is pending if a run failed between an ACL token and its user."""
+REMOVED: Final = "removed outside Pulumi"
+"""What is pending if a refresh has found that somebody removed an ACL token from its user."""
 
 
 class Kind(Enum):
@@ -82,7 +84,6 @@ class Credential:
         limits: The declared age and schedule. A program may declare triggers, too.
         verified: Whether the database accepted the credential at the last rotation.
         pending: What the next `pulumi up` has to resolve, such as a reset whose outcome is unknown.
-        removed: Whether a user removed the token from the ACL user outside Pulumi.
         secret: Names of values that are not known because they are secret in the state: those of
             `values_of()`.
     """
@@ -99,7 +100,6 @@ class Credential:
     limits: KnownRotation = field(default_factory=KnownRotation)
     verified: bool | None = None
     pending: str | None = None
-    removed: bool = False
     secret: frozenset[str] = frozenset()
 
     def age(self, now: datetime) -> timedelta | None:
@@ -229,6 +229,7 @@ def _token(read: _Read, user: _Read | None) -> Credential:
     fingerprint = read.values.get("credential_fingerprint")
     with_user = user is not None and user.values.get("credential_fingerprint") == fingerprint
     verified = user.values.get("verified") if user and with_user else None
+    pending = None if with_user or read.resource.operation else NOT_WITH_THE_USER
     return read.credential(
         Kind.ACL_TOKEN,
         name=user and user.resource.name,
@@ -237,8 +238,7 @@ def _token(read: _Read, user: _Read | None) -> Credential:
         username=state.username or None,
         record=state.record,
         verified=verified if isinstance(verified, bool) else None,
-        pending=None if with_user or read.resource.operation else NOT_WITH_THE_USER,
-        removed=state.removed,
+        pending=REMOVED if state.removed else pending,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pulumi_upstash_rotation.rotation.decision import decide
-from pulumi_upstash_rotation.rotation.record import Cause, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +32,4 @@ def due_now(credentials: Iterable[Credential], now: datetime) -> list[Due]:
 def _reasons(credential: Credential, now: datetime) -> list[str]:
     reasons = [f"pending ({credential.pending})"] if credential.pending else []
     decision = decide(credential.limits, credential.record, now=now)
-    if credential.removed:
-        reasons.append(str(Reason(Cause.EXTERNAL)))
-    elif decision.rotate:
-        reasons.append(str(decision.reason))
-    return reasons
+    return [*reasons, str(decision.reason)] if decision.rotate else reasons

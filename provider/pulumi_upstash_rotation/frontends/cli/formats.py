@@ -68,7 +68,7 @@ def _stack(credential: Credential) -> str:
 def _database(credential: Credential) -> str:
     id_ = _or_secret(credential, "database_id", credential.database_id)
     name = _or_secret(credential, "database_name", credential.database_name)
-    return f"{name} ({id_})" if name else id_
+    return f"{name} ({id_.strip('()')})" if name else id_
 
 
 def _kind(credential: Credential) -> str:
