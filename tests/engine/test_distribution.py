@@ -57,13 +57,17 @@ def test_a_wheel_holds_its_package_and_nothing_else(dist: Path, package: str) ->
     assert plugin == (package == EMULATOR)
 
 
-def test_the_extra_of_the_provider_is_the_emulator(dist: Path) -> None:
+def test_the_extras_of_the_provider_are_the_command_line_and_the_emulator(dist: Path) -> None:
     (wheel,) = dist.glob(f"{PROVIDER}-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         lines = archive.read(name).decode().splitlines()
     optional = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" in line]
-    assert optional == ["Requires-Dist: upstash-emulator>=0.1; extra == 'emulator'"]
+    assert optional == [
+        "Requires-Dist: click>=8.1; extra == 'cli'",
+        "Requires-Dist: rich>=13.9; extra == 'cli'",
+        "Requires-Dist: upstash-emulator>=0.1; extra == 'emulator'",
+    ]
     assert f"{PROVIDER}/pulumi-plugin.json" in zipfile.ZipFile(wheel).namelist()
 
 

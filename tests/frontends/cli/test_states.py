@@ -207,6 +207,11 @@ def test_failure_of_pulumi_is_its_first_error(pulumi: Path, shown: str, problem:
     assert str(raised.value) == f"stack a: `pulumi stack export` failed: {problem}"
 
 
+def test_pulumi_that_is_no_program_is_an_error(pulumi: Path) -> None:
+    with pytest.raises(StateError, match=f"stack a: cannot run {pulumi} .Exec format error.$"):
+        from_stack("a", None)
+
+
 def test_missing_pulumi_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StateError, match="the current stack: pulumi is not on PATH. Install it"):

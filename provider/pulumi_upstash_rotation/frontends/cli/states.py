@@ -110,13 +110,16 @@ def from_stack(stack: str | None, folder: Path | None) -> list[StateResource]:
             "`pulumi stack export` prints"
         )
     command = [pulumi, "stack", "export", "--non-interactive", "--color", "never"]
-    done = subprocess.run(  # noqa: S603  the command is ours, and the name is one argument of it
-        [*command, *([] if stack is None else [f"--stack={stack}"])],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  the command is ours, and the name is one argument
+            [*command, *([] if stack is None else [f"--stack={stack}"])],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        raise StateError(f"{name}: cannot run {pulumi} ({error.strerror})") from None
     if done.returncode:
         problem = _problem(done.stderr.decode(errors="replace"))
         raise StateError(f"{name}: `pulumi stack export` failed: {problem}")
