@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TEMPLATE = ROOT / "examples" / "pipeline" / ".github" / "workflows" / "rotate.yml"
+WORKFLOWS = [*sorted((ROOT / ".github" / "workflows").glob("*.yml")), TEMPLATE]
 CI = ROOT / ".github" / "workflows" / "ci.yml"
 RELEASE = ROOT / ".github" / "workflows" / "release.yml"
 PINNED = re.compile(r"[\w-]+/[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
@@ -50,6 +51,7 @@ def test_a_workflow_has_no_permission_and_a_job_only_its_own(workflow: Path) -> 
         allowed = {
             "publish": {"id-token": "write"},
             "announce": {"contents": "write"},
+            "rotate": {"contents": "read", "id-token": "write"},
         }.get(name, {"contents": "read"})
         assert job.get("permissions", {}) in ({}, allowed), name
         assert "uses" in job or "timeout-minutes" in job, name

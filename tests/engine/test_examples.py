@@ -35,6 +35,7 @@ def test_every_example_is_a_whole_project_and_has_a_test() -> None:
         "dependents",
         "existing_database",
         "fleet",
+        "pipeline",
         "quickstart",
         "scheduled",
         "zero_downtime",
@@ -45,7 +46,7 @@ def test_every_example_is_a_whole_project_and_has_a_test() -> None:
         program = OTHER_LANGUAGES.get(folder.name, {"__main__.py", "requirements.txt"})
         assert {"Pulumi.yaml", "README.md", *program} <= names
         assert "template:" in (folder / "Pulumi.yaml").read_text()
-    modules = (f"test_{name}.py" for name in ("examples", "distribution", "languages"))
+    modules = (f"test_{name}.py" for name in ("examples", "distribution", "languages", "pipeline"))
     here = "".join((Path(__file__).parent / name).read_text() for name in modules)
     assert all(f'EXAMPLES / "{name}"' in here or name == "quickstart" for name in DESCRIBED)
 
