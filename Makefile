@@ -69,9 +69,14 @@ check: $(READY) ## Lint, check types and imports, and compare what make generate
 	@$(BIN)/python tools/generate.py --check
 
 SCHEMA = $(BIN)/check-jsonschema --quiet --builtin-schema vendor.
-workflows: $(READY) $(BIN)/actionlint ## Check the workflows and forms of GitHub, offline
-	@$(BIN)/actionlint && $(BIN)/zizmor --offline --quiet .
-	@$(SCHEMA)github-workflows .github/workflows/*.yml && $(SCHEMA)dependabot .github/dependabot.yml
+TEMPLATE := examples/pipeline
+# GitHub knows this key since 2026-05, actionlint 1.7.12 does not.
+UNKNOWN := unexpected key "queue" for "concurrency"
+WORKFLOWS := $(wildcard .github/workflows/*.yml $(TEMPLATE)/.github/workflows/*.yml)
+workflows: $(READY) $(BIN)/actionlint ## Check the workflows and forms of GitHub, and the template's pipelines, offline
+	@$(BIN)/actionlint -ignore '$(UNKNOWN)' $(WORKFLOWS) && $(BIN)/zizmor --offline --quiet . $(TEMPLATE)
+	@$(SCHEMA)github-workflows $(WORKFLOWS) && $(SCHEMA)dependabot .github/dependabot.yml
+	@$(SCHEMA)gitlab-ci --data-transform gitlab-ci $(TEMPLATE)/.gitlab-ci.yml
 	@$(SCHEMA)github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 	@$(SCHEMA)github-issue-config .github/ISSUE_TEMPLATE/config.yml
 
