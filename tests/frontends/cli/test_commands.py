@@ -173,10 +173,17 @@ def test_credential_that_is_older_is_exit_status_3(max_age: str | None, status: 
     assert result.stderr == (line if status else "")
 
 
+@pytest.mark.parametrize(("max_age", "status"), [("10", 0), ("9.99", 3)])
+def test_age_of_an_adopted_credential_counts_from_the_adoption(max_age: str, status: int) -> None:
+    outputs = {**ROTATED, "adopted_at": ROTATED["rotated_at"], "rotated_at": None}
+    state = exported(resource(outputs))
+    assert run("report", "-", "--max-age", max_age, stdin=state).exit_code == status
+
+
 @pytest.mark.parametrize(
     "outputs",
     [
-        {"adopted_at": "2026-11-23T04:05:06Z", "rotated_at": None},
+        {"rotated_at": None},
         {"rotated_at": secret()},
         {"rotated_at": "2027-01-01T00:00:00Z"},
     ],

@@ -126,7 +126,7 @@ def report(
     the standard input. Without FILES the command runs `pulumi stack export` for the current stack.
     That needs no passphrase.
 
-    An adopted credential has no known age until its first rotation.
+    The age of an adopted credential counts from the adoption, as its schedule does.
     """
     if max_age is not None and math.isnan(max_age):
         raise click.BadParameter("must be a number of days", param_hint="--max-age")
@@ -135,7 +135,7 @@ def report(
     _show(formats.FORMATS[format_](formats.Report(credentials, now, width)))
     if max_age is None:
         return OK
-    ages = [(each, each.age(now)) for each in credentials]
+    ages = [(each, each.least_age(now)) for each in credentials]
     # A maximum of more days than a time can hold
     limit = timedelta(days=min(max_age, timedelta.max.days))
     bad = [formats.qualified_name(each) for each, age in ages if age is None or age > limit]
