@@ -550,6 +550,14 @@ def test_after_a_late_read_an_unknown_password_does_not_prove_a_later_reset() ->
         assert "pending_after_late_read" not in done.outputs
 
 
+def test_after_a_late_read_the_password_that_another_read_replaces_is_an_earlier_one() -> None:
+    pending = {**PENDING, "pending_after_late_read": True}
+    upstash = ScriptedUpstash(reset=[LOST, WITH_CREDENTIALS], get=[NEWER, UNCHANGED])
+    done = update(upstash, pending, {"a": 2}, verify=False)
+    assert upstash.calls == ["get", "reset", "get", "reset"]
+    assert summary(done) == (MADE, "trigger: a", 4, {"a": 2})
+
+
 def test_a_database_that_another_resource_declares_is_not_reset() -> None:
     """A transform may give two resources the same database, which the program cannot see."""
     upstash, run = ScriptedUpstash(reset=WITH_CREDENTIALS, get=UNCHANGED), Run()
@@ -706,6 +714,27 @@ def test_read_of_an_earlier_password_believes_a_login(
     ((tried, previous, _),) = upstash.tried
     assert (tried["password"], previous["password"]) == (MADE, PREVIOUS)
     assert any("not the live one" in text for _, text in upstash.reporter.lines) is not took_it
+
+
+@pytest.mark.parametrize(
+    ("verification", "expected"), [(ACCEPTED, MADE), (UNREACHABLE, MADE), (REJECTED, PREVIOUS)]
+)
+@pytest.mark.parametrize("outputs", [STORED, PENDING, {**PENDING, "pending_after_late_read": True}])
+def test_read_takes_no_password_that_the_database_rejects(
+    outputs: dict[str, Any], verification: Verification, expected: str
+) -> None:
+    """Whatever the read proves about a pending rotation."""
+    upstash = ScriptedUpstash(get=WITH_CREDENTIALS, verification=verification)
+    found = read(upstash, outputs)
+    assert found is not None
+    assert found.outputs["password"] == expected
+    ((tried, _, _),) = upstash.tried
+    assert tried["password"] == MADE
+    if expected == PREVIOUS:
+        assert found.outputs == outputs
+    elif "pending_rotation" in found.outputs:
+        displaced = found.outputs["displaced_fingerprints"]
+        assert displaced == [fingerprint(DATABASE_ID, PREVIOUS)]
 
 
 GONE = DatabaseNotFoundError("x", status=404)

@@ -135,11 +135,12 @@ class RedisPasswordRotationHandler:
             raise DatabaseNotFoundError(problem, "nothing has changed", status=404) from None
         found, snapshot = operations.compare(database, state, now=operation.now())
         late = found is Reconciliation.EARLIER
+        stored = state.credentials.password
         if late and not state.pending and operations.is_live(operation, database, state):
             # The state's own password came from a late read that no login could check.
             late, state = False, state.without_earlier(database.credentials.password)
             _, snapshot = operations.compare(database, state, now=operation.now())
-        elif found is Reconciliation.CHANGED and state.verifies and state.credentials.password:
+        elif stored and snapshot.database.credentials.password != stored and state.verifies:
             late = operations.is_rejected(operation, database)
         if late:
             operation.reporter.warning(

@@ -292,7 +292,7 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
 
     If the live one is new, the pending rotation has happened. Without a pending rotation a user has
     reset the password outside Pulumi. If the API returns no credentials, or earlier ones, the
-    snapshot keeps the stored ones.
+    snapshot keeps the stored ones. It remembers a stored one that it replaces.
     """
     record, pending, earlier = state.record, state.pending, state.earlier
     displaced = state.displaced
@@ -317,7 +317,8 @@ def compare(database: Database, state: State, *, now: datetime) -> tuple[Reconci
     else:
         read = Credentials() if found is Reconciliation.EARLIER else database.credentials
         database = database.with_credentials(read.completed_by(state.credentials))
-        if live and not stored and found is not Reconciliation.EARLIER:
+        if live and live != stored and found is not Reconciliation.EARLIER:
+            displaced = remember(displaced, *state.fingerprints)
             record = replace(record, verification=not_tried)
     return found, Snapshot(
         database,
