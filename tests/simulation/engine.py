@@ -45,7 +45,8 @@ class Truth:
         unsure: Number of the last password that a failed call of it made. None if it made none.
         failed: Its last call failed, and a reset was sent.
         certain: The API has confirmed the reset of that call.
-        late: That call could not know the live password before its reset, because a read was late.
+        late: That call could not know the live password before its reset, because a read was late,
+            or showed none and the stored one was dead.
         failed_triggers: The triggers of that call.
         tried_triggers: The triggers of the last failed call, whether or not it made a password.
         seen: Numbers of passwords that the stored outputs have held, or that a saved call read.

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from pulumi_upstash_rotation.rotation.reconciliation import fingerprint
@@ -590,33 +591,18 @@ class Sequence(Judge):
         credit = self._reasons(made)
         open_credit = 0
         tried_to_read, unclear, confirmed = True, False, False
-        pending = made.before is not None and "pending_rotation" in made.before.outputs
-        certain_before = made.before is not None and made.before.truth.certain
-        found_late = pending and (certain_before or self._could_log_in(made))
-        outputs = made.before.outputs if made.before else {}
-        stored, confirmed_before = (
-            index_of(str(outputs.get("password"))),
-            "pending_applied" in outputs,
-        )
-        known = stored is not None  # the password that the reset replaces
+        known = False  # the product knows which password the reset replaces
         for call in made.calls:
             # After a reset whose outcome is unclear, a read proves nothing about the one before it.
             rejected = not call.sent or call.fault == "status 429"
             unclear = unclear or (call.operation == "reset" and not rejected)
             confirmed = confirmed or (call.operation == "reset" and call.success)
             tried_to_read = tried_to_read or call.operation == "get"
-            if call.operation == "get" and call.shown is not None:
-                if open_credit and call.shown == call.live and (known or confirmed):
-                    credit -= open_credit
-                    open_credit = 0
-                elif not unclear:
-                    known = True
-            late = call.shown != call.live and not unclear and found_late
-            late = late or (not unclear and _shows_an_earlier_one(made, call))
-            # After a page has confirmed a reset that never happened, a read looks late.
-            seems_late = not certain_before and call.shown == stored and confirmed_before
-            if call.operation == "get" and call.shown is not None and (late or seems_late):
-                known = False  # the product knows that it has nothing to compare with
+            if call.operation == "get" and not unclear:
+                known = self._tells_what_is_replaced(made, call)
+            elif call.operation == "get" and call.shown == call.live and (known or confirmed):
+                credit -= open_credit
+                open_credit = 0
             if call.applied is None:
                 continue
             self.expect(
@@ -630,6 +616,23 @@ class Sequence(Judge):
                 open_credit = 1
                 self.record.unknowable += 1
         self.expect(len(applied) <= MAX_RESETS_IN_ONE_CALL, "more than three resets in one call")
+
+    def _tells_what_is_replaced(self, made: Made, call: Call) -> bool:
+        """Return whether the product knows, after this read, which password a reset replaces.
+
+        Where the read shows none, the stored one counts. A late one is no comparison.
+        """
+        outputs = made.before.outputs if made.before else {}
+        stored = index_of(str(outputs.get("password")))
+        number = stored if call.shown is None else call.shown
+        if number is None or _shows_an_earlier_one(made, call):
+            return False
+        if "pending_rotation" not in outputs:
+            return True
+        if number == stored and "pending_applied" in outputs:
+            return False  # the pending reset has replaced it, or a page has said so
+        accepted = self._accepted(made) if made.arguments.get("verify", True) else None
+        return accepted is None or number == accepted
 
     def _reasons(self, made: Made) -> int:
         """Return how many resets this call may make if every response can be read."""
@@ -705,10 +708,16 @@ class Sequence(Judge):
             and made.calls[-1].fault
         )
         stored = index_of(str(made.before.outputs.get("password"))) if made.before else None
-        late = step.data_plane == "late"
-        accepted = self.world.at_first[made.database] if late else made.live_before
-        answers = step.data_plane != "unreachable" and stored == accepted
-        return denied and not answers
+        return denied and (stored is None or stored != self._accepted(made))
+
+    def _accepted(self, made: Made) -> int | None:
+        """Return the password that a login accepts before the first reset. None without logins."""
+        match self.world.step.data_plane:
+            case "unreachable":
+                return None
+            case "late":
+                return self.world.at_first[made.database]
+        return made.live_before
 
     def _could_log_in(self, made: Made) -> bool:
         """Return whether a login could decide about what a call has read."""
@@ -750,9 +759,8 @@ class Sequence(Judge):
             unsure = applied[-1] if applied else truth.unsure
             keep = not applied and truth.unsure is not None
             certain = any(call.success for call in made.calls if call.applied is not None)
-            first = next(
-                each for each in made.calls if each.operation == "reset" or each.shown is not None
-            )
+            *_, read = takewhile(lambda each: each.operation == "get", made.calls)
+            late = read.shown not in (None, read.live)
             return replace(
                 stored,
                 truth=replace(
@@ -760,7 +768,7 @@ class Sequence(Judge):
                     failed=True,
                     unsure=unsure,
                     certain=certain or (keep and truth.certain),
-                    late=first.operation == "get" and first.shown != first.live,
+                    late=late or not self._tells_what_is_replaced(made, read),
                     failed_triggers=truth.failed_triggers if keep else triggers,
                     tried_triggers=triggers,
                 ),

@@ -43,6 +43,8 @@ SEEDS_THAT_FAILED = {
     300263075: "a reverted rotate_on_delete stays in the state",
     300264098: "a read that a login refutes counts as a rotation",
     700011513: "a refresh takes a read that a login refutes",
+    700017438: "judge: a stored password that is dead is no comparison",
+    700033252: "judge: nor is one that a late login refutes",
 }
 """Seeds that have broken a promise, or that were judged wrongly."""
 MOST_SEEDS = 8000
