@@ -100,8 +100,9 @@ class PendingRotation:
         reason: Reason of the rotation.
         triggers: The triggers at that rotation.
         applied: Whether the API has certainly applied the reset.
-        after_late_read: Whether the read just before the reset was late. Then no later read proves
-            whether the reset was applied, because what it returns may be older.
+        after_late_read: Whether the read just before the reset was late, or did not show what an
+            applied reset had made. Then no later read proves whether the reset was applied, because
+            what it returns may be older.
     """
 
     reason: Reason

@@ -482,6 +482,22 @@ def test_update_compares_no_read_with_one_that_the_database_rejects() -> None:
 
 
 @pytest.mark.parametrize(
+    ("triggers", "verify", "login"),
+    [({"a": 3}, True, UNREACHABLE), ({"a": 3}, False, ACCEPTED), ({"a": 2}, False, ACCEPTED)],
+)
+def test_update_that_cannot_read_what_an_applied_reset_has_made_compares_nothing(
+    triggers: dict[str, Any], verify: bool, login: Verification
+) -> None:
+    """What the next read returns may be the password of that reset."""
+    upstash = ScriptedUpstash(
+        reset=[LOST, WITH_CREDENTIALS], get=[DOCUMENTED, NEWER], verification=login
+    )
+    done = update(upstash, {**PENDING, "pending_applied": True}, triggers, verify=verify)
+    assert upstash.calls == ["get", "reset", "get", "reset"]
+    assert summary(done) == (MADE, "trigger: a", 4, triggers)
+
+
+@pytest.mark.parametrize(
     ("login", "password"), [(ACCEPTED, "newer-canary"), (UNREACHABLE, MADE), (REJECTED, MADE)]
 )
 @pytest.mark.parametrize("applied", [True, False])

@@ -146,7 +146,9 @@ def update(
     wait()
     # All passwords but the read one are from before the next reset, whichever of them is live now.
     before = replace(latest, earlier=remember(latest.earlier, *latest.displaced), displaced=())
-    late = rejected or found is Reconciliation.EARLIER
+    # Without a read of it nobody knows the password that an applied reset has made.
+    unread = bool(state.pending and state.pending.applied and not changed)
+    late = rejected or unread or found is Reconciliation.EARLIER
     return _rotate(before, reason, inputs, operation, kept, late=late, applied=applied)
 
 
@@ -168,7 +170,7 @@ def _rotate(  # noqa: PLR0913  a reset and what is known before it
         inputs: The arguments.
         operation: The context of the call.
         kept: Holds what the state must hold if this fails.
-        late: The password that the read returned is certainly not the live one.
+        late: The password in `before` is certainly not the live one.
         applied: An earlier reset for the same reason has certainly happened.
 
     Raises:
