@@ -592,6 +592,7 @@ class Sequence(Judge):
         open_credit = 0
         tried_to_read, unclear, confirmed = True, False, False
         known = False  # the product knows which password the reset replaces
+        recovers = self._only_recovers(made)
         for call in made.calls:
             # After a reset whose outcome is unclear, a read proves nothing about the one before it.
             rejected = not call.sent or call.fault == "status 429"
@@ -600,7 +601,11 @@ class Sequence(Judge):
             tried_to_read = tried_to_read or call.operation == "get"
             if call.operation == "get" and not unclear:
                 known = self._tells_what_is_replaced(made, call)
-            elif call.operation == "get" and call.shown == call.live and (known or confirmed):
+            elif (
+                call.operation == "get"
+                and call.shown == call.live
+                and (known or confirmed or recovers)
+            ):
                 credit -= open_credit
                 open_credit = 0
             if call.applied is None:
@@ -616,6 +621,13 @@ class Sequence(Judge):
                 open_credit = 1
                 self.record.unknowable += 1
         self.expect(len(applied) <= MAX_RESETS_IN_ONE_CALL, "more than three resets in one call")
+
+    def _only_recovers(self, made: Made) -> bool:
+        """Return whether a reset only recovers an applied one. Then any live password will do."""
+        outputs = made.before.outputs if made.before else {}
+        done = outputs.get("pending_triggers", {})
+        due = _due_by_trigger(done, made.arguments)
+        return "pending_applied" in outputs and not due and self._could_log_in(made)
 
     def _tells_what_is_replaced(self, made: Made, call: Call) -> bool:
         """Return whether the product knows, after this read, which password a reset replaces.
