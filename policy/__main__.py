@@ -23,7 +23,7 @@ from pulumi_policy import (
 from pulumi_policy.proxy import UnknownValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 DAY = timedelta(days=1)
 DEFAULT_MAX_AGE_DAYS = 90
@@ -120,23 +120,28 @@ def declaration_problem(resource: Resource) -> str | None:
     return "Set rotation_days or rotation_schedule, so that the credential is rotated in time."
 
 
+def _report_each(
+    resources: Iterable[Resource],
+    problem_of: Callable[[Resource], str | None],
+    report: ReportViolation,
+) -> None:
+    for resource in resources:
+        if problem := problem_of(resource):
+            report(problem, resource.urn)
+
+
 def _check_age(args: StackValidationArgs, report: ReportViolation) -> None:
     most, now = float(args.get_config()["maxAgeDays"]), datetime.now(timezone.utc)
-    for resource in _of_stack(args, _CREDENTIALS):
-        if problem := age_problem(resource, most, now):
-            report(problem, resource.urn)
+    credentials = _of_stack(args, _CREDENTIALS)
+    _report_each(credentials, lambda each: age_problem(each, most, now), report)
 
 
 def _check_pending(args: StackValidationArgs, report: ReportViolation) -> None:
-    for resource in _of_stack(args, _CREDENTIALS):
-        if problem := pending_problem(resource):
-            report(problem, resource.urn)
+    _report_each(_of_stack(args, _CREDENTIALS), pending_problem, report)
 
 
 def _check_verification(args: StackValidationArgs, report: ReportViolation) -> None:
-    for resource in _of_stack(args, _VERIFIED):
-        if problem := verification_problem(resource):
-            report(problem, resource.urn)
+    _report_each(_of_stack(args, _VERIFIED), verification_problem, report)
 
 
 def _check_declaration(args: ResourceValidationArgs, report: ReportViolation) -> None:

@@ -232,3 +232,13 @@ def test_update_and_stack(pack: Path, rotations: Rotations) -> None:
         ("manual", "credential-age"),
         ("lost", "no-pending-rotation"),
     }
+
+
+def test_pack_without_its_environment_says_where_to_read(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder with spaces"
+    shutil.copytree(ROOT / "policy", folder, ignore=shutil.ignore_patterns("venv"))
+    done = subprocess.run(
+        [str(folder / "run"), "address"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{folder}/venv is missing. See docs/how-to/policy.md\n"
