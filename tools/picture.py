@@ -27,6 +27,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from pulumi_stack import Stack, accept_interrupts
+from pulumi_upstash_rotation.frontends.cli.formats import svg_format
 from upstash_emulator import Emulator
 
 ROOT: Final = Path(__file__).parents[1]
@@ -55,27 +56,6 @@ THEME: Final = TerminalTheme(
         (225, 228, 232),
     ],
 )
-# Rich's own format loads a font from the network. This one uses a font of the reader's machine.
-FORMAT: Final = """\
-<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}">
-<title>A changed trigger, and `pulumi up` rotates the password</title>
-<style>
-.{unique_id}-matrix {{
-  font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
-  font-size: {char_height}px; line-height: {line_height}px;
-}}
-{styles}
-</style>
-<defs>{lines}</defs>
-<rect width="100%" height="100%" rx="10" fill="#161b22"/>
-<g transform="translate({terminal_x}, 18)">
-{backgrounds}
-<g class="{unique_id}-matrix">
-{matrix}
-</g>
-</g>
-</svg>
-"""
 
 
 def main() -> None:
@@ -93,7 +73,10 @@ def main() -> None:
             prompt = Text.assemble(blank, ("$ ", "green"), (shown(command), "bold"))
             console.print(prompt, *printed(stack, command), sep="\n")
             blank = "\n"
-    picture = console.export_svg(theme=THEME, code_format=FORMAT, unique_id="t")
+    code_format = svg_format(
+        "A changed trigger, and `pulumi up` rotates the password", background="#161b22"
+    )
+    picture = console.export_svg(theme=THEME, code_format=code_format, unique_id="t")
     PICTURE.write_text("\n".join(each.strip() for each in picture.splitlines()) + "\n")
 
 

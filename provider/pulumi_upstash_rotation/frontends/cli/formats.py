@@ -158,7 +158,18 @@ def svg(report: Report) -> str:
     lines = _table(report)
     console = Console(file=io.StringIO(), width=_width(lines), record=True)
     console.print(lines if report.credentials else NO_CREDENTIALS)
-    return console.export_svg(title=_TITLE, code_format=_SVG)
+    code_format = svg_format(_TITLE, background="#292929")
+    return console.export_svg(title=_TITLE, code_format=code_format)
+
+
+def svg_format(title: str, *, background: str) -> str:
+    """Return a format for pictures of a terminal, in which no font comes from the network.
+
+    Args:
+        title: What the picture shows.
+        background: Its color, such as `#292929`.
+    """
+    return _SVG.replace("TITLE", title).replace("BACKGROUND", background)
 
 
 def as_html(report: Report) -> str:
@@ -253,7 +264,7 @@ def _width(lines: Table) -> int:
 # Rich's own formats load a font from the network. This one uses a font of the reader's machine.
 _SVG: Final = """\
 <svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}">
-<title>Rotated credentials</title>
+<title>TITLE</title>
 <style>
 .{unique_id}-matrix {{
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
@@ -262,7 +273,7 @@ _SVG: Final = """\
 {styles}
 </style>
 <defs>{lines}</defs>
-<rect width="100%" height="100%" rx="10" fill="#292929"/>
+<rect width="100%" height="100%" rx="10" fill="BACKGROUND"/>
 <g transform="translate({terminal_x}, 18)">
 {backgrounds}
 <g class="{unique_id}-matrix">
