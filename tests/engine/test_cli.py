@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..support.consoles import assert_shows, block
 from ..support.programs import ROOT
+from ..support.shells import run_bash
 
 if TYPE_CHECKING:
     from pulumi_stack import Stack
@@ -25,17 +25,8 @@ def shell(stack: Stack, script: str) -> str:
     """Run commands in the project's folder, without the passphrase; return what they show."""
     environ = {**stack.environ}
     del environ["PULUMI_CONFIG_PASSPHRASE"]
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=stack.project,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.stdout
+    _, shown = run_bash(script, stack.project, environ)
+    return shown
 
 
 def assert_guide_is_right(stack: Stack, name: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import yaml
+
+from .shells import run_bash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,14 +144,4 @@ def _value(variable: Any) -> str:
 
 def _run(script: str, project: Path, environ: Mapping[str, str]) -> tuple[int, str]:
     """Run a script as both CI systems do, and return its status and all that it has printed."""
-    done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-        cwd=project,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    return run_bash(script, project, environ, "--noprofile", "--norc", "-eo", "pipefail")
