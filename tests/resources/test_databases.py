@@ -1,4 +1,4 @@
-"""The id of a database, and whether one that a read did not find is certainly deleted."""
+"""Databases of an account: the check of an id, a name prefix, and a deletion that is certain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from pulumi_upstash_rotation.errors import ApiError, ServerError
-from pulumi_upstash_rotation.resources.databases import confirm_deletion, database_id_problem
+from pulumi_upstash_rotation.resources.databases import (
+    confirm_deletion,
+    database_id_problem,
+    databases_named,
+)
 
 from ..support.account import ScriptedUpstash
 from ..support.payloads import DATABASE_ID, DOCUMENTED
@@ -97,3 +101,13 @@ def test_database_that_may_still_exist_is_an_error(
 def test_list_that_cannot_be_read_confirms_nothing() -> None:
     with pytest.raises(ServerError):
         confirm([ServerError("failed (503)", status=503)], Known())
+
+
+def test_databases_with_a_name_prefix_are_sorted_by_name_and_id() -> None:
+    listed = [
+        {"database_id": id_, "database_name": name}
+        for id_, name in (("3", "b-1"), ("2", "a-1"), ("1", "a-1"), ("5", None), ("4", "c"))
+    ]
+    api = ScriptedUpstash(listed=[listed]).account.api
+    assert [each.database_id for each in databases_named(api, "")] == ["5", "1", "2", "3", "4"]
+    assert [each.database_id for each in databases_named(api, "a-")] == ["1", "2"]

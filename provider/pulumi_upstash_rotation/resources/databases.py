@@ -1,4 +1,4 @@
-"""What every resource of a database needs: the check of its id, and of its deletion."""
+"""Databases of an account: the check of an id, those with a name prefix, and of a deletion."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 from pulumi_upstash_rotation.errors import ApiError
 
 if TYPE_CHECKING:
+    from pulumi_upstash_rotation.upstash.database import Database
+    from pulumi_upstash_rotation.upstash.developer_api import DeveloperApi
+
     from .seam import Operation
 
 
@@ -28,6 +31,18 @@ def database_id_problem(value: object) -> str | None:
         "must be the id of an Upstash Redis database, such as "
         "96ad0856-03b1-4ee7-9666-e81abd0349e1 (letters, digits, - and _, at most 128)"
     )
+
+
+def databases_named(api: DeveloperApi, name_prefix: str) -> list[Database]:
+    """Return the account's databases whose name starts with a prefix, sorted by name.
+
+    Raises:
+        RotationError: The API did not return the list.
+    """
+    found = [
+        each for each in api.list_databases() if (each.database_name or "").startswith(name_prefix)
+    ]
+    return sorted(found, key=lambda each: (each.database_name or "", each.database_id))
 
 
 class KnownDatabase(Protocol):

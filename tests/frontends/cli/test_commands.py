@@ -32,10 +32,11 @@ from ...support.exported import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pulumi_upstash_rotation.frontends.cli.states import StateResource
 
+SHARDS: Final = ["shard-1", "shard-2"]
 STATE: Final = exported(resource(ROTATED, {"rotation_days": 30}))
 
 
@@ -84,7 +85,12 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, Path | Non
             raise StateError("stack absent: `pulumi stack export` failed: no stack named 'absent'")
         return []
 
+    def stacks_named(names: Sequence[str], folder: Path | None) -> list[str]:
+        assert folder is None or folder == Path()
+        return [each for name in names for each in (SHARDS if name == "shard-*" else [name])]
+
     monkeypatch.setattr(commands, "from_stack", from_stack)
+    monkeypatch.setattr(commands, "stacks_named", stacks_named)
     return found
 
 
@@ -95,6 +101,7 @@ def stacks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, Path | Non
         ([], [(None, None)]),
         (["-C", "."], [(None, Path())]),
         (["-s", "dev", "--stack", "org/shop/prod"], [("dev", None), ("org/shop/prod", None)]),
+        (["-s", "shard-*", "-C", "."], [(shard, Path()) for shard in SHARDS]),
     ],
 )
 def test_stacks_are_exported(
@@ -104,7 +111,7 @@ def test_stacks_are_exported(
     stacks: list[tuple[str | None, Path | None]],
 ) -> None:
     assert run(command, *arguments).exit_code == 0
-    assert stacks == read
+    assert sorted(stacks, key=str) == sorted(read, key=str)
 
 
 # Errors

@@ -18,6 +18,7 @@ from pulumi_upstash_rotation.frontends.cli.states import (
     from_file,
     from_stack,
     is_secret,
+    stacks_named,
 )
 
 from ...support.exported import (
@@ -205,6 +206,53 @@ def test_failure_of_pulumi_is_its_first_error(pulumi: Path, shown: str, problem:
     with pytest.raises(StateError) as raised:
         from_stack("a", None)
     assert str(raised.value) == f"stack a: `pulumi stack export` failed: {problem}"
+
+
+LISTED = [{"name": name} for name in ("shard-10", "acme/shard-2", "shard-1", "prod")]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["shard-*"], ["acme/shard-2", "shard-1", "shard-10"]),
+        (["shard-?"], ["acme/shard-2", "shard-1"]),
+        (["acme/*"], ["acme/shard-2"]),
+        (["*"], ["acme/shard-2", "prod", "shard-1", "shard-10"]),
+        (["new", "prod", "[p]*"], ["new", "prod"]),
+    ],
+)
+def test_pattern_names_the_stacks_of_the_project(
+    pulumi: Path, tmp_path: Path, names: list[str], found: list[str]
+) -> None:
+    pulumi.write_text(
+        f"#!/bin/sh\necho \"$PWD $@\" > '{tmp_path}/called'\necho '{json.dumps(LISTED)}'\n"
+    )
+    (tmp_path / "project").mkdir()
+    assert stacks_named(names, tmp_path / "project") == found
+    called = (tmp_path / "called").read_text()
+    assert called == f"{tmp_path}/project stack ls --json --non-interactive --color never\n"
+
+
+def test_names_alone_need_no_list_of_stacks(pulumi: Path) -> None:
+    pulumi.write_text("#!/bin/sh\nexit 1\n")
+    assert stacks_named(["b", "a", "b"], None) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("echo '[]'", "no stack matches. `pulumi stack ls` lists the stacks"),
+        ("echo '{}'", "no stack matches. `pulumi stack ls` lists the stacks"),
+        ("echo '[1]'", "`pulumi stack ls` did not print a list of stacks"),
+        ("echo", "`pulumi stack ls` did not print a list of stacks"),
+        ("echo error: no project >&2; exit 1", "`pulumi stack ls --json` failed: no project"),
+    ],
+)
+def test_pattern_without_stacks_is_an_error(pulumi: Path, script: str, problem: str) -> None:
+    pulumi.write_text(f"#!/bin/sh\n{script}\n")
+    with pytest.raises(StateError) as raised:
+        stacks_named(["prod", "shard-*"], None)
+    assert str(raised.value) == f"stack shard-*: {problem}"
 
 
 def test_pulumi_that_is_no_program_is_an_error(pulumi: Path) -> None:

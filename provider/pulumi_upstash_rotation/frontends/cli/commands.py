@@ -1,4 +1,4 @@
-"""The commands `report` and `due`: which states they read, and their exit statuses."""
+"""The commands: which states they read, and their exit statuses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import math
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -15,12 +16,14 @@ import click
 from pulumi_upstash_rotation._version import __version__
 from pulumi_upstash_rotation.errors import RotationError
 from pulumi_upstash_rotation.frontends.engine.context import now as time_now
+from pulumi_upstash_rotation.resources.shards import MOST_SHARDS
 
 from . import formats
 from .credentials import credentials_in
 from .due import due_now
+from .fleet import fleet
 from .main import NAME
-from .states import StateError, from_file, from_stack
+from .states import StateError, from_file, from_stack, stacks_named
 from .text import printable
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ TOO_OLD: Final = 3
 DUE: Final = 7
 """Exit status of `due`: something is due. `pulumi preview --expect-no-changes` has the same."""
 
+AT_ONCE: Final = 4
+"""Number of stacks that are read at the same time."""
+
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _Command = TypeVar("_Command", bound="Callable[..., object]")
 
@@ -43,34 +49,40 @@ _Command = TypeVar("_Command", bound="Callable[..., object]")
 @click.group(context_settings=_SETTINGS)
 @click.version_option(__version__, message="%(version)s")
 def cli() -> None:
-    """Show the credentials that stacks rotate, from their states alone.
+    """Show the credentials that stacks rotate, and the databases of an account.
 
-    No command changes anything, calls Upstash, or shows a secret.
+    No command changes anything or shows a secret.
     """
 
 
-def _sources(command: _Command) -> _Command:
-    """Add the options that say which states a command reads."""
-    decorators: list[Callable[[_Command], _Command]] = [
-        click.option(
+def _stacks(help_: str) -> Callable[[_Command], _Command]:
+    """Add the options that name stacks."""
+
+    def decorate(command: _Command) -> _Command:
+        folder = click.option(
             "-C",
             "--cwd",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
             help="The project's folder. The current one by default.",
-        ),
-        click.option(
+        )
+        stacks = click.option(
             "-s",
             "--stack",
             "stacks",
             multiple=True,
             metavar="NAME",
-            help="Read this stack instead of the current one. Several are possible.",
-        ),
-        click.argument("files", nargs=-1, metavar="[FILES]..."),
-    ]
-    for decorate in decorators:
-        command = decorate(command)
-    return command
+            help=f"{help_} Several are possible. A pattern, such as 'shard-*', names all stacks of "
+            "the project that match.",
+        )
+        return stacks(folder(command))
+
+    return decorate
+
+
+def _sources(command: _Command) -> _Command:
+    """Add the options that say which states a command reads."""
+    stacks = _stacks("Read this stack instead of the current one.")
+    return click.argument("files", nargs=-1, metavar="[FILES]...")(stacks(command))
 
 
 def _exit_status(command: Callable[..., int]) -> Callable[..., NoReturn]:
@@ -131,8 +143,7 @@ def report(
     if max_age is not None and math.isnan(max_age):
         raise click.BadParameter("must be a number of days", param_hint="--max-age")
     credentials, now = _read(files, stacks, cwd), time_now()
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    _show(formats.FORMATS[format_](formats.Report(credentials, now, width)))
+    _show(formats.FORMATS[format_](formats.Report(credentials, now, _width())))
     if max_age is None:
         return OK
     ages = [(each, each.least_age(now)) for each in credentials]
@@ -172,6 +183,40 @@ def due(files: Sequence[str], stacks: Sequence[str], cwd: Path | None, *, as_jso
     return DUE if found else OK
 
 
+@cli.command(
+    "list",
+    epilog="""\b
+Exit status:
+  0  the list is complete
+  1  the API did not return it, or a state cannot be read
+  2  wrong usage""",
+)
+@click.option(
+    "--prefix", default="", metavar="TEXT", help="Show only databases whose name starts with it."
+)
+@click.option(
+    "--shards",
+    type=click.IntRange(1, MOST_SHARDS),
+    metavar="COUNT",
+    help="Show the shard of each database, of so many shards.",
+)
+@_stacks("Show which of these stacks rotate each database, too.")
+@click.option("--json", "as_json", is_flag=True, help="Show JSON.")
+@_exit_status
+def list_(
+    prefix: str, shards: int | None, stacks: Sequence[str], cwd: Path | None, *, as_json: bool
+) -> int:
+    """Show the databases of the account that UPSTASH_EMAIL and UPSTASH_API_KEY name.
+
+    It sends one request to Upstash, which changes nothing. A database without a stack is rotated by
+    none of those that --stack names. With --shards you can plan a fleet before an update.
+    """
+    credentials = _read((), stacks, cwd) if stacks else []
+    found = fleet(prefix, shards, credentials, _say)
+    _show(formats.fleet_as_json(found) if as_json else formats.fleet_as_table(found, _width()))
+    return OK
+
+
 def _read(files: Sequence[str], stacks: Sequence[str], cwd: Path | None) -> list[Credential]:
     """Return the credentials of all named states.
 
@@ -182,8 +227,11 @@ def _read(files: Sequence[str], stacks: Sequence[str], cwd: Path | None) -> list
         raise click.UsageError("FILES are states, so --stack and --cwd do not go with them.")
     if files:
         states = [_from_file(name) for name in files]
+    elif stacks:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            states = list(pool.map(lambda stack: from_stack(stack, cwd), stacks_named(stacks, cwd)))
     else:
-        states = [from_stack(stack, cwd) for stack in stacks or (None,)]
+        states = [from_stack(None, cwd)]
     return [credential for state in states for credential in credentials_in(state)]
 
 
@@ -195,6 +243,11 @@ def _from_file(name: str) -> list[StateResource]:
             return from_file(name, file)
     except OSError as error:
         raise StateError(f"{name}: cannot be read ({error.strerror})") from None
+
+
+def _width() -> int | None:
+    """Return the width of the terminal. None without one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _show(text: str) -> None:

@@ -102,6 +102,11 @@ class Credential:
     pending: str | None = None
     secret: frozenset[str] = frozenset()
 
+    @property
+    def qualified_stack(self) -> str:
+        """The name of its stack among those of all projects, such as `shop/dev`."""
+        return f"{self.project}/{self.stack}"
+
     def age(self, now: datetime) -> timedelta | None:
         """Return the time since the last rotation.
 

@@ -21,14 +21,16 @@ from pulumi_upstash_rotation.values import format_time
 from .text import printable, without
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from .credentials import Credential
     from .due import Due
+    from .fleet import FleetDatabase
 
 SECRET: Final = "(secret)"  # noqa: S105  what stands for one
 NO_CREDENTIALS: Final = "No credentials."
+NO_DATABASES: Final = "No databases."
 NOTHING_DUE: Final = "Nothing is due."
 _TITLE: Final = "Rotated credentials"
 
@@ -58,11 +60,7 @@ class Report:
 
 def qualified_name(credential: Credential) -> str:
     """Return the name of a credential among those of all stacks, such as `shop/dev cache`."""
-    return f"{_stack(credential)} {credential.name}"
-
-
-def _stack(credential: Credential) -> str:
-    return f"{credential.project}/{credential.stack}"
+    return f"{credential.qualified_stack} {credential.name}"
 
 
 def _database(credential: Credential) -> str:
@@ -112,7 +110,7 @@ def _or_secret(credential: Credential, name: str, text: str | None) -> str:
 
 
 _COLUMNS: Final[Mapping[str, Callable[[Credential, datetime], str]]] = {
-    "stack": lambda each, _: _stack(each),
+    "stack": lambda each, _: each.qualified_stack,
     "name": lambda each, _: each.name,
     "database": lambda each, _: _database(each),
     "kind": lambda each, _: _kind(each),
@@ -131,11 +129,7 @@ def table(report: Report) -> str:
     """Return a table for a terminal."""
     if not report.credentials:
         return f"{NO_CREDENTIALS}\n"
-    lines = _table(report)
-    console = Console(file=io.StringIO(), width=report.width or _width(lines), color_system=None)
-    with console.capture() as captured:
-        console.print(lines)
-    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    return _as_text(_table(list(_COLUMNS), report.cells), report.width)
 
 
 def markdown(report: Report) -> str:
@@ -155,7 +149,7 @@ def as_json(report: Report) -> str:
 
 def svg(report: Report) -> str:
     """Return a picture of the table. It loads nothing."""
-    lines = _table(report)
+    lines = _table(list(_COLUMNS), report.cells)
     console = Console(file=io.StringIO(), width=_width(lines), record=True)
     console.print(lines if report.credentials else NO_CREDENTIALS)
     code_format = svg_format(_TITLE, background="#292929")
@@ -209,6 +203,37 @@ def due_as_json(due: Sequence[Due], now: datetime) -> str:
     return _json({"generated_at": format_time(now), "due": rows})
 
 
+def fleet_as_table(databases: Sequence[FleetDatabase], width: int | None) -> str:
+    """Return a table for a terminal."""
+    rows = [
+        [
+            each.name,
+            each.id,
+            each.state or "",
+            str(each.shard or ""),
+            ", ".join(each.stacks),
+        ]
+        for each in databases
+    ]
+    heads = ["name", "id", "state", "shard", "stack"]
+    return _as_text(_table(heads, rows), width) if rows else f"{NO_DATABASES}\n"
+
+
+def fleet_as_json(databases: Sequence[FleetDatabase]) -> str:
+    """Return the same as JSON. A value that is not known is null."""
+    rows = [
+        {
+            "database_name": each.name,
+            "database_id": each.id,
+            "state": each.state,
+            "shard": each.shard and str(each.shard),
+            "stacks": list(each.stacks),
+        }
+        for each in databases
+    ]
+    return _json({"databases": rows})
+
+
 def values_of(credential: Credential, now: datetime) -> dict[str, Any]:
     """Return all values of a credential. One that is not known is None.
 
@@ -247,13 +272,21 @@ def _code(text: str) -> str:
     return f"`{without('`|', printable(text))}`" if text else ""
 
 
-def _table(report: Report) -> Table:
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     lines = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for head in _COLUMNS:
+    for head in heads:
         lines.add_column(head, overflow="fold")
-    for cells in report.cells:
+    for cells in rows:
         lines.add_row(*(Text(printable(cell)) for cell in cells))
     return lines
+
+
+def _as_text(lines: Table, width: int | None) -> str:
+    """Return a table for a terminal of a width, or as wide as its rows."""
+    console = Console(file=io.StringIO(), width=width or _width(lines), color_system=None)
+    with console.capture() as captured:
+        console.print(lines)
+    return "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def _width(lines: Table) -> int:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pulumi_upstash_rotation.errors import RotationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 MAX_BYTES: Final = 256 << 20
@@ -21,6 +23,8 @@ _VERSIONS: Final = range(5)
 """Versions of a state whose layout is known. Pulumi writes 3 and 4."""
 _SHAPE: Final = "expects what `pulumi stack export` prints, or a state file of a local backend"
 _MAX_MESSAGE: Final = 300
+_PATTERN: Final = re.compile(r"[*?[]")
+"""What no name of a stack contains."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +107,69 @@ def from_stack(stack: str | None, folder: Path | None) -> list[StateResource]:
         StateError: Pulumi is not installed, or it cannot export the stack.
     """
     name = "the current stack" if stack is None else f"stack {stack}"
+    selected = [] if stack is None else [f"--stack={stack}"]
+    return _resources(name, _pulumi(name, folder, "stack export", *selected))
+
+
+def stacks_named(names: Sequence[str], folder: Path | None) -> list[str]:
+    """Return the names of stacks, each once. `*`, `?` and `[...]` select from those of the project.
+
+    Args:
+        names: Names and patterns. A pattern without `/` is compared with the last part of a name.
+        folder: The project's folder. None for the current one.
+
+    Raises:
+        StateError: Pulumi is not installed, it cannot list the stacks, or none matches a pattern.
+    """
+    patterns = [name for name in names if _PATTERN.search(name)]
+    existing = _stacks_of_project(patterns[0], folder) if patterns else []
+    found: list[str] = []
+    for name in names:
+        matching = [each for each in existing if _matches(each, name)]
+        if name in patterns and not matching:
+            raise StateError(f"stack {name}: no stack matches. `pulumi stack ls` lists the stacks")
+        found += matching if name in patterns else [name]
+    return list(dict.fromkeys(found))
+
+
+def _stacks_of_project(pattern: str, folder: Path | None) -> list[str]:
+    """Return the names of all stacks, in their natural order: `shard-2` before `shard-10`."""
+    name = f"stack {pattern}"
+    try:
+        listed = [
+            str(each["name"]) for each in json.loads(_pulumi(name, folder, "stack ls --json"))
+        ]
+    except (ValueError, TypeError, KeyError):
+        raise StateError(f"{name}: `pulumi stack ls` did not print a list of stacks") from None
+    digits = re.compile(r"(\d+)")
+    return sorted(
+        listed,
+        key=lambda each: [int(part) if part.isdecimal() else part for part in digits.split(each)],
+    )
+
+
+def _matches(stack: str, pattern: str) -> bool:
+    return fnmatchcase(stack if "/" in pattern else stack.rpartition("/")[2], pattern)
+
+
+def _pulumi(name: str, folder: Path | None, command: str, *options: str) -> bytes:
+    """Run a command of Pulumi and return what it prints.
+
+    Args:
+        name: What errors call the stack.
+        folder: The project's folder. None for the current one.
+        command: The command.
+        options: What follows our own options.
+    """
     pulumi = shutil.which("pulumi")
     if pulumi is None:
         raise StateError(
             f"{name}: pulumi is not on PATH. Install it, or name a file with what "
             "`pulumi stack export` prints"
         )
-    command = [pulumi, "stack", "export", "--non-interactive", "--color", "never"]
     try:
-        done = subprocess.run(  # noqa: S603  the command is ours, and the name is one argument
-            [*command, *([] if stack is None else [f"--stack={stack}"])],
+        done = subprocess.run(  # noqa: S603  the command is ours, and a name is one argument
+            [pulumi, *command.split(), "--non-interactive", "--color", "never", *options],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -122,8 +179,8 @@ def from_stack(stack: str | None, folder: Path | None) -> list[StateResource]:
         raise StateError(f"{name}: cannot run {pulumi} ({error.strerror})") from None
     if done.returncode:
         problem = _problem(done.stderr.decode(errors="replace"))
-        raise StateError(f"{name}: `pulumi stack export` failed: {problem}")
-    return _resources(name, done.stdout)
+        raise StateError(f"{name}: `pulumi {command}` failed: {problem}")
+    return done.stdout
 
 
 def _problem(shown: str) -> str:

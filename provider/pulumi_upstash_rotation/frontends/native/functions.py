@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pulumi_upstash_rotation.errors import InvalidInputError
-from pulumi_upstash_rotation.resources.databases import database_id_problem
+from pulumi_upstash_rotation.resources.databases import database_id_problem, databases_named
 from pulumi_upstash_rotation.values import UNKNOWN, has_unknown, storable
 
 if TYPE_CHECKING:
@@ -44,10 +44,8 @@ def list_databases(arguments: Mapping[str, Any], account: Account) -> dict[str, 
             "state": each.state,
             "primaryRegion": each.primary_region,
         }
-        for each in account.api.list_databases()
-        if (each.database_name or "").startswith(prefix)
+        for each in databases_named(account.api, prefix)
     ]
-    found.sort(key=lambda each: (str(each["databaseName"]), str(each["databaseId"])))
     return {
         "databases": [
             {name: value for name, value in each.items() if value is not None} for each in found

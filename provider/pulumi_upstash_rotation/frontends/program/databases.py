@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from pulumi_upstash_rotation.errors import RotationError
+from pulumi_upstash_rotation.resources.databases import databases_named
 from pulumi_upstash_rotation.upstash.settings import CONFIG_KEYS, resolve_settings
 
 
@@ -49,10 +50,11 @@ def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
             {key: config.get(name) for key, name in zip(CONFIG_KEYS, names, strict=True)},
             os.environ,
         )
-        databases = open_account(lambda: settings, pulumi.log.info).api.list_databases()
+        api = open_account(lambda: settings, pulumi.log.info).api
+        databases = databases_named(api, name_prefix)
     except RotationError as error:
         raise pulumi.RunError(str(error)) from None
-    found = [
+    return [
         DatabaseSummary(
             database.database_id,
             database.database_name or "",
@@ -60,6 +62,4 @@ def list_databases(*, name_prefix: str = "") -> list[DatabaseSummary]:
             database.primary_region,
         )
         for database in databases
-        if (database.database_name or "").startswith(name_prefix)
     ]
-    return sorted(found, key=lambda each: (each.database_name, each.database_id))
