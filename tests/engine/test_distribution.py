@@ -122,6 +122,7 @@ def new_environment(folder: Path, *packages: str) -> Path:
     return python
 
 
+@pytest.mark.soak  # it installs the package and all that it needs
 def test_a_new_project_from_the_quickstart_installs_the_wheel_and_rotates(
     dist: Path,
     tmp_path: Path,

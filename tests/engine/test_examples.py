@@ -140,6 +140,7 @@ def test_a_dependent_follows_the_password_in_the_same_update(
     assert not env_file.exists()
 
 
+@pytest.mark.soak  # test_overlap.py rotates without an outage, too
 def test_two_rotations_without_an_outage_leave_one_live_token(
     upstash_emulator: Emulator, new_stack: StackFactory
 ) -> None:

@@ -90,7 +90,7 @@ def pending(rotations: Rotations) -> Rotations:
     return rotations
 
 
-@pytest.mark.parametrize("command", ["up", "refresh"])
+@pytest.mark.parametrize("command", ["up", pytest.param("refresh", marks=pytest.mark.soak)])
 def test_a_pending_rotation_is_reconciled_by_the_next_run_even_if_the_program_was_reverted(
     pending: Rotations, command: str
 ) -> None:

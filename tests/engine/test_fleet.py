@@ -45,6 +45,7 @@ def calls(fleet: Emulator) -> Counter[str]:
     return Counter(call.operation for call in fleet.calls)
 
 
+@pytest.mark.soak  # nine commands on 24 databases
 def test_a_command_makes_no_call_that_it_does_not_need(
     fleet: Emulator, new_stack: StackFactory
 ) -> None:

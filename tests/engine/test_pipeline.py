@@ -151,6 +151,7 @@ def test_a_workflow_rotates_once_for_an_incident_and_otherwise_only_what_is_due(
     pipeline.assert_discreet()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("pipeline", [run_gitlab_job], indirect=True, ids=["GitLab"])
 def test_a_gitlab_job_rotates_new_databases_for_an_incident_and_nothing_if_the_preview_fails(
     pipeline: Pipeline,

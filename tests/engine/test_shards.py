@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pulumi_stack import Stack
 from pulumi_upstash_rotation import in_shard
 
@@ -26,6 +28,7 @@ def rotations_of(stack: Stack) -> dict[str, str]:
     }
 
 
+@pytest.mark.soak  # it moves databases between four stacks
 def test_one_more_shard_moves_databases_without_a_reset(
     upstash_emulator: Emulator, tmp_path: Path
 ) -> None:
