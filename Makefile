@@ -61,7 +61,7 @@ chaos: $(READY) ## Run N random sequences of faults and kills, from SEED, and pr
 
 bench: $(READY) ## Measure against a naive provider, with options such as ARGS="--rounds 3 --write"
 	@engine=$(ENGINE) && hosts=$(HOSTS) && PATH="$(BIN):$$engine$${hosts:+:$$hosts}:$$PATH" PYTHONPATH=tools \
-		python tests/benchmarks/bench.py $(ARGS)
+		python -m tests.benchmarks.bench $(ARGS)
 
 check: $(READY) ## Lint, check types and imports, and compare what make generate writes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

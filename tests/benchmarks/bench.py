@@ -1,8 +1,9 @@
 """`make bench`: the cost of our provider, of a naive one and of a program without resources.
 
 The programs take turns, so that all of them meet the same drift of the machine's speed. The ratio
-of the minima counts. Nothing is asserted. `--write` writes the figures to docs/performance.json.
-`make generate plots` makes the tables and plots of docs/performance.md from that file.
+of the minima counts. Only `--scale` asserts something. `--write` writes the figures to
+docs/performance.json. `make generate plots` makes the tables and plots of
+docs/performance.md from that file.
 """
 
 from __future__ import annotations
@@ -15,20 +16,19 @@ import platform
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import psutil
 
 from pulumi_stack import Stack, accept_interrupts
 from pulumi_upstash_rotation import RedisPasswordRotation
 from pulumi_upstash_rotation.frontends.engine.names import camel
 from upstash_emulator import Emulator
+
+from .costs import Cost, cost_of, least
+from .scale import measure_scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 DATA: Final = ROOT / "docs" / "performance.json"
 IDEAL: Final = "naive with outputs"
+SIZES: Final = [1, 16, 64, 256]
 GOALS_DATABASES: Final = 64
+SCALE_DATABASES: Final = 1024
+SCALE_LIMIT: Final = 25
 PLUGIN: Final = "plugin"
 IN_YAML: Final = "plugin in YAML"
 PROGRAMS: Final = {
@@ -91,7 +94,6 @@ STEPS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
 }
 """The release that the program declares, and the command."""
 FIRST, UNCHANGED, PREVIEW, ROTATES, REFRESH = STEPS
-SAMPLE_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -111,27 +113,6 @@ class Case:
     verify: bool = False
 
 
-@dataclass(frozen=True)
-class Cost:
-    """The cost of a command.
-
-    Attributes:
-        wall_seconds: Elapsed time.
-        cpu_seconds: Time of all cores together.
-        megabytes: Peak memory of all processes together.
-        kilobytes: Size of the state afterwards.
-        calls: Calls of the API.
-        connections: Connections to the API.
-    """
-
-    wall_seconds: float
-    cpu_seconds: float
-    megabytes: float
-    kilobytes: float
-    calls: int
-    connections: int
-
-
 PLUGIN_CASES: Final = (
     Case(GOALS_DATABASES, 0.0),
     Case(GOALS_DATABASES, 0.3, parallel=64),
@@ -147,27 +128,39 @@ def main() -> None:
     accept_interrupts()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--databases", type=int, nargs="+", default=[1, 16, 64, 256])
+    parser.add_argument("--databases", type=int, nargs="+", help="sizes of the fleet")
     parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 0.3])
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--users", action="store_true", help="measure only ACL users")
     only.add_argument("--plugin", action="store_true", help="measure only the native plugin")
+    only.add_argument("--scale", action="store_true", help="measure only stacks side by side")
+    parser.add_argument(
+        "--limits",
+        type=int,
+        nargs="+",
+        default=[SCALE_LIMIT],
+        help="requests a second that the API accepts with --scale, 0 without a limit",
+    )
     parser.add_argument("--write", action="store_true", help="write docs/performance.json")
     options = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for folder in ("provider", "emulator", "tests/benchmarks"):
         compileall.compile_dir(ROOT / folder, quiet=1)  # as an installer does
-    some = options.users or options.plugin
-    figures = json.loads(DATA.read_text()) if some else {}
+    some = options.users or options.plugin or options.scale
+    sizes = options.databases or SIZES
+    figures = json.loads(DATA.read_text())
     if not some:
         results: Results = {}
-        for case in cases(options.databases, options.latency):
+        for case in cases(sizes, options.latency):
             measure(case, options.rounds, results)
-        figures = data(options.rounds, reported(goals(results, options.rounds)), results)
-    if not options.plugin:
-        figures["users"] = measure_users(options.rounds, max(options.databases))
-    if not options.users:
+        figures |= data(options.rounds, reported(goals(results, options.rounds)), results)
+    if options.users or not some:
+        figures["users"] = measure_users(options.rounds, max(sizes))
+    if options.plugin or not some:
         figures["plugin"] = measure_plugin(options.rounds)
+    if options.scale:
+        fleet = max(options.databases or [SCALE_DATABASES])
+        figures["scale"] = measure_scale(fleet, options.limits)
     if options.write:
         DATA.write_text(written(figures))
 
@@ -384,12 +377,6 @@ def written(figures: dict[str, object]) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
-def least(costs: Iterable[Cost]) -> Cost:
-    """Return the minimum of each part: other programs on the machine only add to it."""
-    parts = zip(*(vars(cost).values() for cost in costs), strict=True)
-    return Cost(*map(min, parts))
-
-
 def run(kind: str, case: Case, upstash: Emulator, folder: Path) -> Iterator[tuple[str, Cost]]:
     """Run one program through all steps."""
     project = folder / "project"
@@ -403,13 +390,14 @@ def run(kind: str, case: Case, upstash: Emulator, folder: Path) -> Iterator[tupl
         verify=case.verify, outputs=outputs, plugin_outputs=[camel(name) for name in outputs]
     )
     parallel = ("--parallel", str(case.parallel)) if case.parallel else ()
+    options = ("--non-interactive", "--stack", stack.name)
     for step, (release, command) in STEPS.items():
         if kind == IN_YAML:
             (project / "Pulumi.yaml").write_text(in_yaml(ids, release, verify=case.verify))
         else:
             resources = RESOURCES.format(ids=ids, release=release) if kind != "none" else ""
             (project / "__main__.py").write_text(program + resources)
-        yield step, cost_of(stack, upstash, *command, *parallel)
+        yield step, cost_of(("pulumi", *command, *parallel, *options), stack, upstash)
 
 
 def in_yaml(ids: Iterable[str], release: int, *, verify: bool) -> str:
@@ -422,61 +410,6 @@ def in_yaml(ids: Iterable[str], release: int, *, verify: bool) -> str:
         for id_ in ids
     }
     return json.dumps({"name": "bench", "runtime": "yaml", "resources": resources})
-
-
-def cost_of(stack: Stack, upstash: Emulator, *command: str) -> Cost:
-    """Run a command and return what it took."""
-    upstash.clear()
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        ["pulumi", *command, "--non-interactive", "--stack", stack.name],
-        cwd=stack.project,
-        env=stack.environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    sampler = Sampler(process.pid)
-    sampler.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    sampler.stop()
-    if process.returncode:
-        sys.exit(f"pulumi {' '.join(command)} failed")
-    cpu = usage.ru_utime + usage.ru_stime
-    state = stack.state_file.stat().st_size / 1000
-    return Cost(wall, cpu, sampler.megabytes, state, len(upstash.calls), upstash.connections)
-
-
-class Sampler(threading.Thread):
-    """Watches how much memory a process and its descendants hold together."""
-
-    def __init__(self, pid: int) -> None:
-        """Watch this process."""
-        super().__init__(daemon=True)
-        self.megabytes = 0.0
-        self._root = psutil.Process(pid)
-        self._ended = threading.Event()
-
-    def run(self) -> None:
-        """Look again and again."""
-        while not self._ended.wait(SAMPLE_SECONDS):
-            with suppress(psutil.Error):
-                family = [self._root, *self._root.children(recursive=True)]
-                self.megabytes = max(self.megabytes, sum(map(megabytes_of, family)))
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._ended.set()
-        self.join()
-
-
-def megabytes_of(process: psutil.Process) -> float:
-    """Return the memory that a process holds."""
-    with suppress(psutil.Error):
-        return float(process.memory_info().rss) / 1e6
-    return 0.0
 
 
 def imports(rounds: int, *programs: str) -> list[float]:
